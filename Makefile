@@ -1,0 +1,61 @@
+# Everything below works on a fresh machine with Python 3.11+ and make: the first run makes .venv from the locked
+# versions, later runs reuse it until the lock or pyproject.toml changes.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+OUT    := out
+WORKERS ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint types imports format bench lock wheel docs clean
+
+help: ## Say what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(READY): requirements/dev.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Ullage needs Python 3.11 or newer; set PYTHON=...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: $(READY) ## Plan the bundled example cluster: print the plan, write the HTML report
+	@mkdir -p $(OUT)
+	$(BIN)/ullage plan examples/cluster.json.gz --report $(OUT)/plan.html
+	@echo "The report is in $(OUT)/plan.html"
+
+test: $(READY) ## Run the tests
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+lint: $(READY) ## Check format and lint
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(READY) ## Check types
+	$(BIN)/mypy
+
+imports: $(READY) ## Check the import contracts
+	$(BIN)/lint-imports
+
+check: lint types imports test ## Lint, types, import contracts, tests
+
+format: $(READY) ## Format the code and mend what can be mended
+	$(BIN)/ruff check --fix --quiet . || true
+	$(BIN)/ruff format .
+
+bench: $(READY) ## Run the benchmarks and print their tables
+	$(BIN)/python -m benchmarks $(ARGS)
+
+docs: $(READY) ## Write the documents that are made from the code
+	$(BIN)/python -m docs
+
+wheel: $(READY) ## Build the wheel into dist/
+	$(BIN)/python -m build --no-isolation --wheel
+
+lock: ## Resolve the locked versions anew (needs uv)
+	uv pip compile pyproject.toml --group dev --extra exact --universal --python-version 3.11 --generate-hashes -q \
+		--custom-compile-command 'make lock' -o requirements/dev.lock
+
+clean: ## Remove what was made
+	rm -rf $(VENV) $(OUT) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""The descheduler: decides what to move, and moves it."""

@@ -1,0 +1,1 @@
+"""What a plan does to a cluster, one file per effect."""

@@ -1,0 +1,1 @@
+"""An embedded cluster for examples, tests and benchmarks."""

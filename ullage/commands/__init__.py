@@ -1,0 +1,1 @@
+"""Subcommands of `ullage`, imported only when they are called."""

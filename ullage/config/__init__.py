@@ -1,0 +1,1 @@
+"""The versioned configuration: one schema, defaults with unit and reason."""

@@ -1,0 +1,1 @@
+"""From what was measured to what is to be expected: use, peaks, overhead, swap, who dies next."""

@@ -1,0 +1,1 @@
+"""Immutable columns of a cluster, and what a move makes of them."""

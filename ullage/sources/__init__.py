@@ -1,0 +1,1 @@
+"""Where states come from: dumps, snapshots, later watch caches and Prometheus."""
