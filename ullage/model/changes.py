@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ullage.model.arrays import FloatArray, IntArray, frozen
+from ullage.model.arrays import FloatArray, Int32Array, IntArray, frozen
 from ullage.model.measures import Measures, NodeMeasure, WorkloadMeasure
 from ullage.model.state import ClusterState
 
@@ -107,7 +107,7 @@ def _with_value(state: ClusterState, value: FloatArray) -> Measures:
     return replace(state.nodes.measures, value=frozen(value, np.float64))
 
 
-def requested_sums(nodes: int, node: IntArray, requests: FloatArray) -> FloatArray:
+def requested_sums(nodes: int, node: IntArray | Int32Array, requests: FloatArray) -> FloatArray:
     """Sum of requests per node, float64 (N, R), from bindings int (W,) and requests (W, R)."""
     return np.stack(
         [np.bincount(node, weights=requests[:, r], minlength=nodes) for r in range(requests.shape[1])], axis=1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -12,6 +14,7 @@ import numpy as np
 from ullage.model.arrays import BoolArray, Int32Array, IntArray, frozen
 
 OPERATORS: Final = ("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt")
+_INTEGER: Final = re.compile("[+-]?[0-9]{1,63}")
 
 
 class Requirement(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -94,51 +97,63 @@ class Labels:
         return found
 
     def _encode(self, key: str) -> tuple[Int32Array, dict[str, int]]:
-        pair_codes = np.full(len(self.keys), -1, dtype=np.int32)
-        vocabulary: dict[str, int] = {}
-        for p, (k, v) in enumerate(zip(self.keys, self.values, strict=True)):
-            if k == key:
-                pair_codes[p] = vocabulary.setdefault(v, len(vocabulary))
-        hits = pair_codes[self.pairs]
-        rows = np.repeat(np.arange(len(self)), np.diff(self.offsets))
+        first, last = bisect_left(self.keys, key), bisect_right(self.keys, key)
+        hits = np.flatnonzero((self.pairs >= first) & (self.pairs < last))
         codes = np.full(len(self), -1, dtype=np.int32)
-        codes[rows[hits >= 0]] = hits[hits >= 0]
+        codes[np.searchsorted(self.offsets, hits, side="right") - 1] = self.pairs[hits] - first
         codes.flags.writeable = False
-        return codes, vocabulary
+        return codes, {value: code for code, value in enumerate(self.values[first:last])}
 
-    def match(self, requirements: Iterable[Requirement]) -> BoolArray:
-        """Rows that meet all `requirements`, bool (R,); no requirement is met by all (as Kubernetes has it)."""
-        result = np.ones(len(self), dtype=np.bool_)
+    def match(self, requirements: Iterable[Requirement], rows: IntArray | Int32Array | None = None) -> BoolArray:
+        """Rows that meet all `requirements`; no requirement is met by all (as Kubernetes has it).
+
+        Parameters
+        ----------
+        requirements
+            All must hold.
+        rows
+            Look at these K rows only; default all.
+
+        Returns
+        -------
+        BoolArray
+            bool (R,), or (K,) in the order of `rows`.
+        """
+        result = np.ones(len(self) if rows is None else len(rows), dtype=np.bool_)
         for requirement in requirements:
-            result &= self.match_one(requirement)
+            codes, holds = self._verdicts(requirement)
+            result &= holds[codes if rows is None else codes[rows]]
         return result
 
     def match_one(self, requirement: Requirement) -> BoolArray:
         """Rows that meet one requirement, bool (R,). NotIn and DoesNotExist hold where the label is absent."""
+        codes, holds = self._verdicts(requirement)
+        result: BoolArray = holds[codes]
+        return result
+
+    def _verdicts(self, requirement: Requirement) -> tuple[Int32Array, BoolArray]:
+        """Codes of the key, and whether the requirement holds per code; code -1, the last, is the absent label."""
         codes, vocabulary = self.codes(requirement.key)
-        operator = requirement.operator
-        if operator in ("Exists", "DoesNotExist"):
-            present: BoolArray = codes >= 0
-            return present if operator == "Exists" else ~present
-        if operator in ("In", "NotIn"):
-            wanted = [vocabulary[v] for v in requirement.values if v in vocabulary]
-            hit: BoolArray = np.isin(codes, wanted)
-            return hit if operator == "In" else ~hit
-        return _compare(codes, vocabulary, requirement)
+        holds = np.zeros(len(vocabulary) + 1, dtype=np.bool_)
+        if requirement.operator in ("Exists", "DoesNotExist"):
+            holds[:-1] = True
+        elif requirement.operator in ("In", "NotIn"):
+            holds[[vocabulary[v] for v in requirement.values if v in vocabulary]] = True
+        elif requirement.operator in ("Gt", "Lt"):
+            holds[_beyond(vocabulary, requirement)] = True
+        return codes, ~holds if requirement.operator in ("NotIn", "DoesNotExist") else holds
 
 
-def _compare(codes: Int32Array, vocabulary: Mapping[str, int], requirement: Requirement) -> BoolArray:
+def _beyond(vocabulary: Mapping[str, int], requirement: Requirement) -> list[int]:
     bound = _integer(requirement.values[0]) if len(requirement.values) == 1 else None
-    ok = np.zeros(len(vocabulary) + 1, dtype=np.bool_)
-    if bound is not None and requirement.operator in ("Gt", "Lt"):
-        for value, code in vocabulary.items():
-            number = _integer(value)
-            ok[code] = number is not None and (number > bound if requirement.operator == "Gt" else number < bound)
-    return ok[codes]
+    if bound is None:
+        return []
+    numbers = ((_integer(value), code) for value, code in vocabulary.items())
+    above = requirement.operator == "Gt"
+    return [code for number, code in numbers if number is not None and number != bound and (number > bound) == above]
 
 
 def _integer(text: str) -> int | None:
-    try:
-        return int(text) if len(text) <= 20 else None
-    except ValueError:
-        return None
+    """Signed 64-bit integer as Go's ``strconv.ParseInt`` reads it: no underscores, no blanks."""
+    number = int(text) if _INTEGER.fullmatch(text) else None
+    return number if number is not None and -(2**63) <= number < 2**63 else None

@@ -32,7 +32,9 @@ class Toleration(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
             return False
         if self.key and self.key != taint.key:
             return False
-        return self.operator == "Exists" or (bool(self.key) and self.value == taint.value)
+        if self.operator == "Exists":
+            return True
+        return self.operator in ("", "Equal") and bool(self.key) and self.value == taint.value
 
 
 class NodeTerm(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

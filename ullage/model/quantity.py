@@ -13,7 +13,9 @@ from typing import Final
 
 from ullage.errors import QuantityError
 
-_NUMBER: Final = re.compile(r"([+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40}))([A-Za-z]{0,2})(?:(?<=[eE])([+-]?\d{1,3}))?")
+_NUMBER: Final = re.compile(
+    r"([+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40}))([A-Za-z]{0,2})(?:(?<=[eE])([+-]?\d{1,3}))?", re.ASCII
+)
 _DECIMAL: Final = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY: Final = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 _LIMIT: Final = 2**63
@@ -81,7 +83,6 @@ def format_bytes(value: float) -> str:
         return "?"
     for suffix, power in reversed(_BINARY.items()):
         if abs(value) >= 2**power:
-            return (
-                f"{value / 2**power:.3g}{suffix}" if abs(value) < 1000 * 2**power else f"{value / 2**power:.0f}{suffix}"
-            )
+            number = value / 2**power
+            return f"{number:.3g}{suffix}" if abs(number) < 999.5 else f"{number:.0f}{suffix}"
     return f"{value:.0f}"

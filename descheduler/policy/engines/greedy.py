@@ -1,0 +1,200 @@
+"""The default engine: randomized greedy construction, then ruin and recreate.
+
+One construction goes from source to source; on each it takes, again and again, the (workload, destination) pair with the most
+relief per cost, until the source is down. Relief is counted only up to the excess, so that the smallest workload that alone is
+enough beats a larger one. Constructions differ in the order of sources and in seeded noise on the preferences; the best one is
+then improved by undoing the moves of a few sources and building them anew (ruin and recreate; Schrimpf et al., "Record
+breaking optimization results using the ruin and recreate principle", 2000), which never accepts a worse plan. It ends when
+the lower bound is reached.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from descheduler.policy.engines import Solution
+from descheduler.policy.problem import Problem, Tally
+from ullage.model.arrays import BoolArray, FloatArray, IntArray
+
+_TINY = 1e-9
+_FRESH = 0.25
+"""Share of constructions that start from nothing."""
+_PATIENCE = 8
+"""Rounds without improvement after which a plan at the lower bound is not polished further."""
+
+
+@dataclass(frozen=True)
+class _Taste:
+    """Preferences of one construction: how much waste counts, and how much noise goes on victims and destinations."""
+
+    waste: float = 1.0
+    victim_noise: float = 0.0
+    target_noise: float = 0.0
+    aligned: bool = False
+
+    @classmethod
+    def random(cls, rng: np.random.Generator) -> _Taste:
+        return cls(
+            waste=float(rng.choice([-1.0, 0.0, 1.0, 3.0, 10.0])),
+            victim_noise=float(rng.choice([0.0, 0.1, 0.3, 1.0])),
+            target_noise=float(rng.choice([0.0, 0.02, 0.1, 0.5])),
+            aligned=bool(rng.integers(2)),
+        )
+
+
+def solve(problem: Problem, *, time_limit_seconds: float = 0.0) -> Solution:  # noqa: ARG001 - it does without a clock
+    """Solve `problem`; see the module for how."""
+    rng = np.random.Generator(np.random.PCG64(problem.seed))
+    tally = Tally(problem)
+    best = _Best(tally)
+    for attempt in range(problem.rounds):
+        if best.good_enough() and attempt > best.found_at + _PATIENCE:
+            break
+        _attempt(tally, best, rng, attempt)
+        best.take(attempt)
+    tally.restore(best.places)
+    settle(tally)
+    return Solution(tally, "greedy", optimal=best.good_enough())
+
+
+def _attempt(tally: Tally, best: _Best, rng: np.random.Generator, attempt: int) -> None:
+    """One construction: mostly from a ruined best plan, now and then from nothing, so as not to get stuck."""
+    tally.restore(best.places)
+    if attempt == 0:
+        sources, taste = _worst_first(tally, tally.problem.sources), _Taste()
+    elif rng.random() < _FRESH:
+        tally.restore({})
+        sources, taste = rng.permutation(tally.problem.sources), _Taste.random(rng)
+    else:
+        _ruin(tally, rng)
+        sources, taste = rng.permutation(tally.problem.sources), _Taste.random(rng)
+    for source in sources.tolist():
+        relieve(tally, source, taste, rng)
+    take_back(tally)
+
+
+class _Best:
+    """Best places so far: least overload first, then least cost."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self.places: dict[int, int] = {}
+        self.found_at = -1
+        self._value = (round(tally.overload(), 9), 0.0)
+
+    def take(self, attempt: int) -> None:
+        value = (round(self._tally.overload(), 9), self._tally.price())
+        if value < self._value:
+            self.found_at = attempt
+        if value <= self._value:
+            self._value, self.places = value, dict(self._tally.away)
+
+    def good_enough(self) -> bool:
+        overload, cost = self._value
+        problem = self._tally.problem
+        return overload == 0.0 and cost <= problem.bound + problem.tolerance
+
+
+def _worst_first(tally: Tally, sources: IntArray) -> IntArray:
+    return sources[np.argsort(-tally.capacity.excess(sources).max(axis=1, initial=0.0), kind="stable")]
+
+
+def _ruin(tally: Tally, rng: np.random.Generator) -> None:
+    """Send home everything that left one to three sources, and what landed on one destination."""
+    sources = tally.problem.sources
+    chosen = rng.choice(sources, size=min(int(rng.integers(1, 4)), len(sources)), replace=False)
+    targets = sorted(set(tally.away.values()))
+    target = targets[int(rng.integers(len(targets)))] if targets else -1
+    home = tally.problem.home
+    for workload in sorted(tally.away):
+        if home[workload] in chosen or tally.away[workload] == target:
+            tally.move(workload, int(home[workload]))
+
+
+def relieve(tally: Tally, source: int, taste: _Taste, rng: np.random.Generator) -> None:
+    """Take pairs off `source` until it is down, nothing fits, or the limit on moves is reached."""
+    node = np.array([source])
+    while not tally.full():
+        excess = tally.capacity.excess(node)[0]
+        if not excess.any():
+            return
+        candidates = tally.candidates(source)
+        value = _value(tally, candidates, source, excess, taste)
+        if taste.victim_noise:
+            value += taste.victim_noise * rng.gumbel(size=len(value))
+        if not _move_best(tally, candidates, value, taste, rng):
+            return
+
+
+def _value(tally: Tally, candidates: IntArray, source: int, excess: FloatArray, taste: _Taste) -> FloatArray:
+    """Logarithm of relief per cost, less waste; -inf for no relief."""
+    demand = tally.capacity.leaving[candidates] / tally.capacity.scale[source]
+    useful = np.minimum(demand, excess)
+    relief = useful.sum(axis=1) / excess.sum()
+    waste = (demand - useful).sum(axis=1)
+    with np.errstate(divide="ignore"):
+        value: FloatArray = np.log(relief / tally.problem.cost[candidates]) - taste.waste * waste
+    value[relief <= _TINY] = -np.inf
+    return value
+
+
+def _move_best(tally: Tally, candidates: IntArray, value: FloatArray, taste: _Taste, rng: np.random.Generator) -> bool:
+    """Move the best candidate that fits anywhere; False if there is none. Looks at a few at a time, best first."""
+    order = np.argsort(-value, kind="stable")
+    order = order[np.isfinite(value[order])]
+    for begin in range(0, len(order), 8):
+        batch = candidates[order[begin : begin + 8]]
+        fits = tally.fits(batch)
+        rows = np.flatnonzero(fits.any(axis=1))
+        if len(rows):
+            workload = int(batch[rows[0]])
+            tally.move(workload, _destination(tally, workload, fits[rows[0]], taste, rng))
+            return True
+    return False
+
+
+def _destination(tally: Tally, workload: int, fits: BoolArray, taste: _Taste, rng: np.random.Generator) -> int:
+    """Best fit: the destination that keeps the least room; or the one that it leaves with the most even room."""
+    nodes = np.flatnonzero(fits)
+    capacity = tally.capacity
+    finite = np.isfinite(capacity.target[nodes])
+    room = np.where(finite, capacity.target[nodes] - capacity.load[nodes] - capacity.landing[workload], 0.0)
+    room /= capacity.scale[nodes]
+    value = -np.ptp(room[:, :2], axis=1) if taste.aligned else -room[:, :2].sum(axis=1)
+    if taste.target_noise:
+        value = value + taste.target_noise * rng.gumbel(size=len(nodes))
+    return int(nodes[int(np.argmax(value))])
+
+
+def take_back(tally: Tally) -> None:
+    """Send home, dearest first, every workload without which all sources stay down."""
+    cost = tally.problem.cost
+    for workload in sorted(tally.away, key=lambda w: (-cost[w], w)):
+        if tally.home_is_free(workload):
+            tally.move(workload, int(tally.problem.home[workload]))
+
+
+def settle(tally: Tally, passes: int = 2) -> None:
+    """Give the moved workloads the destinations that they like and that leave the nodes most even; same victims."""
+    for _ in range(passes):
+        changed = [_settle_one(tally, workload) for workload in sorted(tally.away)]
+        if not any(changed):
+            return
+
+
+def _settle_one(tally: Tally, workload: int) -> bool:
+    capacity, here = tally.capacity, tally.away[workload]
+    nodes = np.append(np.flatnonzero(tally.fits(np.array([workload]))[0]), here)
+    load = capacity.load[nodes, :2] + capacity.landing[workload, :2]
+    load[-1] -= capacity.landing[workload, :2]
+    before = load - capacity.landing[workload, :2]
+    scale = capacity.scale[nodes, :2]
+    gain = ((load / scale) ** 2 - (before / scale) ** 2).sum(axis=1)
+    gain -= 0.5 * tally.problem.preference(workload)[nodes]
+    chosen = int(np.argmin(gain))
+    if gain[chosen] >= gain[-1] - _TINY:
+        return False
+    tally.move(workload, int(nodes[chosen]))
+    return True

@@ -1,0 +1,162 @@
+"""Sentences with numbers: why a workload moves, why another one does not, why a node stays over."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from descheduler.policy.goals import Outcome
+from descheduler.policy.plan import NodeClass, Refusal, WorkloadRef
+from descheduler.policy.problem import Tally
+from descheduler.policy.setting import Setting
+from ullage.model.arrays import FloatArray
+from ullage.model.changes import Move
+from ullage.model.codes import CODES
+from ullage.model.quantity import format_bytes
+from ullage.model.state import ClusterState, WorkloadKind
+
+_RESOURCES = ("CPU", "memory")
+
+
+def reference(state: ClusterState, workload: int) -> WorkloadRef:
+    """Identity of a workload row."""
+    workloads = state.workloads
+    machine = workloads.kind[workload] == WorkloadKind.VMI
+    return WorkloadRef(
+        "VirtualMachineInstance" if machine else "Pod",
+        workloads.namespace[workload],
+        workloads.name[workload],
+        workloads.uid[workload],
+    )
+
+
+def percent(ratio: float) -> str:
+    """Ratio as percent for people; ``?`` for NaN."""
+    return "?" if np.isnan(ratio) else f"{100 * ratio:.1f}%"
+
+
+def use_text(given: Setting, workload: int) -> str:
+    """What a workload brings: ``1.2 cores and 5.4Gi``."""
+    cores, memory = given.forecast.use.landing[workload]
+    return f"{cores:.3g} cores and {format_bytes(memory)}"
+
+
+def move_reason(given: Setting, move: Move, code: str, before: FloatArray, after: FloatArray) -> str:
+    """Why a move is made; `before` and `after` are ratios of all nodes, float64 (N, 2), around this one move."""
+    names = given.state.nodes.name
+    brings = use_text(given, move.workload)
+    worst = int(np.argmax(np.nan_to_num(before[move.source] - given.limits.high)))
+    went, came = percent(before[move.source, worst]), percent(after[move.source, worst])
+    source = f"{_RESOURCES[worst]} of {names[move.source]} from {went} to {came}"
+    cpu, memory = (percent(r) for r in after[move.target])
+    target = f"{names[move.target]} comes to {cpu} CPU and {memory} memory"
+    if code in ("evacuate", "consolidate"):
+        return f"Empties {names[move.source]}: takes {brings} along; {target}."
+    return f"Takes {brings} off: {source}; {target}."
+
+
+@dataclass(frozen=True, eq=False)
+class Refusals:
+    """Explains the workloads of the goal's nodes that stay, downstream of all moves of the plan."""
+
+    given: Setting
+    outcome: Outcome
+    tally: Tally
+
+    def all(self) -> tuple[Refusal, ...]:
+        """One refusal per workload that stays on a node that the goal is about, in order of node and workload."""
+        moved = {m.workload for m in self.outcome.moves}
+        rows = [w for n in self.outcome.subjects for w in self.given.state.workloads_on(n).tolist() if w not in moved]
+        return tuple(self._refusal(w) for w in rows)
+
+    def _refusal(self, workload: int) -> Refusal:
+        state = self.given.state
+        code, reason = self._why(workload)
+        return Refusal(reference(state, workload), state.nodes.name[state.workloads.node[workload]], code, reason)
+
+    def _why(self, workload: int) -> tuple[str, str]:
+        code = self.given.eligibility.code(workload)
+        if code:
+            detail = self.given.state.workloads.blocked_reason[workload] if code == "not-live-migratable" else ""
+            return code, CODES[code].meaning + (f" KubeVirt says: {detail}." if detail else "")
+        node = self.outcome.problem.home[workload]
+        if not self.tally.capacity.excess(np.array([node])).any():
+            return (
+                "not-needed",
+                f"It brings {use_text(self.given, workload)}; the node reaches its target without this move.",
+            )
+        if self.tally.full():
+            return "move-budget", f"The limit of {self.outcome.problem.limit} moves is reached."
+        return self._no_destination(workload)
+
+    def _no_destination(self, workload: int) -> tuple[str, str]:
+        counts = self.rejected_by(workload)
+        if counts["disruption-budget"]:
+            return "disruption-budget", CODES["disruption-budget"].meaning
+        if counts["open"]:
+            places = counts["open"]
+            return (
+                "no-gain",
+                f"{places} nodes would take {use_text(self.given, workload)}, but the move relieves nothing that is over.",
+            )
+        total = sum(counts.values())
+        why = ", ".join(f"{n} {code}" for code, n in counts.most_common())
+        return "no-destination", f"None of {total} other nodes takes {use_text(self.given, workload)}: {why}."
+
+    def rejected_by(self, workload: int) -> Counter[str]:
+        """Count of other nodes by the first rule that rejects them; key ``open`` counts those that nothing rejects."""
+        left = np.ones(len(self.given.state.nodes), dtype=np.bool_)
+        left[self.outcome.problem.home[workload]] = False
+        counts: Counter[str] = Counter()
+        for code, rejected in self._rules(workload):
+            counts[code] += int((left & rejected).sum())
+            left &= ~rejected
+        counts["open"] += int(left.sum())
+        return +counts
+
+    def _rules(self, workload: int) -> list[tuple[str, np.ndarray[tuple[int], np.dtype[np.bool_]]]]:
+        known = self.given.known()
+        rules = [("node-use-unknown", ~known), ("node-excluded", known & ~self.outcome.problem.open_nodes)]
+        return rules + [r for term in self.tally.terms for r in term.rejections(workload) if r[0] != "same-node"]
+
+
+def stays_over(refusals: tuple[Refusal, ...], node: str, ratio: FloatArray, given: Setting) -> tuple[str, str]:
+    """Code and sentence for a node that is still over after the plan; `ratio` is its float64 (2,) afterwards."""
+    mine = Counter(r.code for r in refusals if r.node == node)
+    over = " and ".join(
+        f"{_RESOURCES[r]} {percent(ratio[r])} (threshold {percent(given.limits.high[r])})"
+        for r in np.flatnonzero(ratio > given.limits.high)
+    )
+    listed = ", ".join(f"{n} {code}" for code, n in mine.most_common(4)) or "no workloads"
+    if mine["move-budget"]:
+        code = "node-over-budget"
+    elif mine["no-destination"] or mine["disruption-budget"]:
+        code = "node-over-no-room"
+    elif mine["no-gain"]:
+        code = "node-over-not-attributed"
+    else:
+        code = "node-over-no-victim"
+    return code, f"{over} after the plan; of its workloads: {listed}."
+
+
+def unknown_reason(given: Setting, node: int) -> str:
+    """Why a node cannot be judged."""
+    if np.isnan(given.state.nodes.allocatable[node, :2]).any():
+        return "It does not say what it can allocate."
+    age = given.state.nodes.measures.age_seconds[node]
+    if np.isnan(age).all():
+        return "No use of it was measured, or it is not ready."
+    oldest = float(np.nanmax(age))
+    limit = given.config.telemetry.max_age_seconds
+    return f"Its measures are up to {oldest:.0f} s old (limit {limit:.0f} s), incomplete, or it is not ready."
+
+
+def class_after(given: Setting, node: int, ratio: FloatArray) -> NodeClass:
+    """Class of a node after the plan: between target and high it is fit."""
+    if given.classes[node] is NodeClass.UNKNOWN:
+        return NodeClass.UNKNOWN
+    if (ratio > given.limits.high).any():
+        return NodeClass.OVER
+    return NodeClass.UNDER if (ratio < given.limits.low).all() else NodeClass.FIT

@@ -1,0 +1,97 @@
+"""Balance: make nodes more alike, one steepest step after the other, as long as each step pays.
+
+The measure is the sum over nodes and resources of the squared distance of predicted use (over allocatable) from the cluster's
+mean. A step must lower it by as much as bringing two nodes each `balance_minimum_gain` nearer to the mean would: less is
+within the noise of what was measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from descheduler.policy.goals import Outcome
+from descheduler.policy.plan import NodeClass
+from descheduler.policy.problem import Tally
+from descheduler.policy.sequence import safe_order
+from descheduler.policy.setting import Setting, problem
+from ullage.model.arrays import FloatArray, IntArray
+
+_NODES_AT_ONCE = 12
+"""Fullest nodes that one step looks for victims on."""
+
+
+def balance(given: Setting, nodes: Sequence[int] = ()) -> Outcome:  # noqa: ARG001 - goals share one interface
+    """Outcome of the goal."""
+    task = problem(given, given.rows(NodeClass.OVER)[:0])
+    tally = Tally(task)
+    descend(given, tally)
+    moves, _ = safe_order(task, tally.away)
+    return Outcome(
+        problem=task,
+        moves=moves,
+        codes={m.workload: "balance" for m in moves},
+        engine="greedy",
+        bound=None,
+        subjects=tuple(given.rows(NodeClass.OVER).tolist()),
+    )
+
+
+def descend(given: Setting, tally: Tally) -> None:
+    """Take steps on `tally` until none pays, or the limit on moves is reached. No workload moves twice."""
+    known = np.flatnonzero(given.known())
+    if len(known) < 2:
+        return
+    worth = 2 * given.config.planning.balance_minimum_gain**2
+    passed: set[int] = set()
+    while not tally.full():
+        mean = _ratio(tally, known).mean(axis=0)
+        source = _fullest(tally, known, mean, passed)
+        step = _best_step(tally, source, mean, worth) if len(source) else None
+        if step is not None:
+            tally.move(*step)
+            passed.clear()
+        elif len(source):
+            passed.update(source.tolist())
+        else:
+            return
+
+
+def _ratio(tally: Tally, nodes: IntArray) -> FloatArray:
+    ratio: FloatArray = tally.capacity.load[nodes, :2] / tally.capacity.scale[nodes, :2]
+    return ratio
+
+
+def _fullest(tally: Tally, known: IntArray, mean: FloatArray, passed: set[int]) -> IntArray:
+    """The next few nodes that are above the mean and have not been looked at in vain, the farthest first."""
+    above = (_ratio(tally, known) - mean).max(axis=1)
+    order = known[np.argsort(-above, kind="stable")]
+    chosen = [n for n in order[: (above > 0).sum()].tolist() if n not in passed]
+    return np.array(chosen[:_NODES_AT_ONCE], dtype=np.int64)
+
+
+def _best_step(tally: Tally, sources: IntArray, mean: FloatArray, worth: float) -> tuple[int, int] | None:
+    """The (workload, destination) that gains most per cost, if it gains at least `worth`."""
+    rows = np.concatenate([tally.candidates(s) for s in sources.tolist()])
+    if not len(rows):
+        return None
+    gain = np.where(tally.fits(rows), _gains(tally, rows, mean), -np.inf)
+    per_cost = np.where(gain >= worth, gain / tally.problem.cost[rows][:, None], -np.inf)
+    best = int(np.argmax(per_cost))
+    workload, target = divmod(best, gain.shape[1])
+    return (int(rows[workload]), target) if np.isfinite(per_cost.flat[best]) else None
+
+
+def _gains(tally: Tally, rows: IntArray, mean: FloatArray) -> FloatArray:
+    """By how much the sum of squares falls for each (workload, destination), float64 (len(rows), N)."""
+    capacity = tally.capacity
+    gain = np.zeros((len(rows), len(capacity.load)))
+    for r in (0, 1):
+        distance = capacity.load[:, r] / capacity.scale[:, r] - mean[r]
+        here = tally.node[rows]
+        leaves = capacity.leaving[rows, r] / capacity.scale[here, r]
+        gain += (distance[here] ** 2 - (distance[here] - leaves) ** 2)[:, None]
+        arrives = capacity.landing[rows, r][:, None] / capacity.scale[:, r]
+        gain -= arrives * (2 * distance + arrives)
+    return gain

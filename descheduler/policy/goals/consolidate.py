@@ -1,0 +1,100 @@
+"""Consolidate: empty as many nodes as possible, all or nothing per node, and keep every other node under its target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from descheduler.policy.goals import Outcome
+from descheduler.policy.plan import NodeClass
+from descheduler.policy.problem import Problem, Tally
+from descheduler.policy.sequence import safe_order
+from descheduler.policy.setting import Setting, problem, stays_anyway
+from ullage.model.arrays import BoolArray, IntArray
+
+_ORDERS = 4
+"""Orders of nodes that are tried; the one that empties most nodes with the least cost counts."""
+
+
+def consolidate(given: Setting, nodes: Sequence[int] = ()) -> Outcome:  # noqa: ARG001 - goals share one interface
+    """Outcome of the goal."""
+    task = problem(given, given.rows(NodeClass.OVER)[:0])
+    candidates = _candidates(given, task)
+    rng = np.random.Generator(np.random.PCG64(task.seed))
+    best: tuple[tuple[int, float], Tally, list[int]] | None = None
+    for order in _orders(given, task, candidates, rng):
+        tally = Tally(task)
+        emptied = _empty_in_order(given, tally, order)
+        value = (-len(emptied), tally.price())
+        if best is None or value < best[0]:
+            best = (value, tally, emptied)
+    places = best[1].away if best else {}
+    moves, _ = safe_order(task, places)
+    return Outcome(
+        problem=task,
+        moves=moves,
+        codes={m.workload: "consolidate" for m in moves},
+        engine="greedy",
+        bound=None,
+        subjects=(),
+    )
+
+
+def _candidates(given: Setting, task: Problem) -> IntArray:
+    """Nodes that can be judged, hold something that moves, and nothing that neither moves nor belongs to the node."""
+    state = given.state
+    blocks = ~task.movable & ~stays_anyway(state)
+    blocked = np.bincount(task.home[blocks], minlength=len(state.nodes)) > 0
+    filled = np.bincount(task.home[task.movable], minlength=len(state.nodes)) > 0
+    return np.flatnonzero(given.known() & filled & ~blocked)
+
+
+def _orders(given: Setting, task: Problem, nodes: IntArray, rng: np.random.Generator) -> list[IntArray]:
+    """Cheapest to empty first, least used first, and a few with noise on the price."""
+    price = np.bincount(task.home[task.movable], weights=task.cost[task.movable], minlength=len(given.state.nodes))
+    used = given.ratio[nodes].max(axis=1, initial=0.0)
+    orders = [nodes[np.argsort(price[nodes], kind="stable")], nodes[np.argsort(used, kind="stable")]]
+    for _ in range(_ORDERS - len(orders)):
+        noisy = price[nodes] * rng.lognormal(0.0, 0.25, size=len(nodes))
+        orders.append(nodes[np.argsort(noisy, kind="stable")])
+    return orders
+
+
+def _empty_in_order(given: Setting, tally: Tally, order: IntArray) -> list[int]:
+    """Empty node after node where possible; what received something is not emptied."""
+    home, rows = tally.problem.home, len(given.state.nodes)
+    open_nodes = given.known() & (np.bincount(home[~stays_anyway(given.state)], minlength=rows) > 0)
+    emptied: list[int] = []
+    received: set[int] = set()
+    for node in order.tolist():
+        if node in received:
+            continue
+        open_nodes[node] = False
+        targets = _empty(tally, node, open_nodes)
+        if targets is None:
+            open_nodes[node] = True
+        else:
+            received.update(targets)
+            emptied.append(node)
+    return emptied
+
+
+def _empty(tally: Tally, node: int, open_nodes: BoolArray) -> list[int] | None:
+    """Move all off `node`, largest first, each to the fullest node that takes it; undo and say ``None`` if one does not fit."""
+    members = tally.candidates(node)
+    size = (tally.capacity.landing[members, :2] / tally.capacity.scale[node, :2]).max(axis=1, initial=0.0)
+    moved: list[int] = []
+    targets: list[int] = []
+    for workload in members[np.argsort(-size, kind="stable")].tolist():
+        fits = tally.fits(np.array([workload]))[0] & open_nodes
+        if not fits.any() or tally.full():
+            for w in moved:
+                tally.move(w, node)
+            return None
+        rows = np.flatnonzero(fits)
+        full = (tally.capacity.load[rows, :2] / tally.capacity.scale[rows, :2]).max(axis=1)
+        targets.append(int(rows[int(np.argmax(full))]))
+        tally.move(workload, targets[-1])
+        moved.append(workload)
+    return targets

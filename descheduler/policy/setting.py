@@ -1,0 +1,279 @@
+"""Everything that a goal needs to know of a cluster, worked out once: forecast, classes, who may move, dimensions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from descheduler.policy.classify import Limits, classify
+from descheduler.policy.eligibility import Eligibility, Protection, eligibility
+from descheduler.policy.memory import Memory
+from descheduler.policy.plan import NodeClass
+from descheduler.policy.problem import Problem
+from descheduler.policy.terms import Term
+from descheduler.policy.terms.capacity import Dimension
+from descheduler.policy.terms.disruption import Disruption
+from descheduler.policy.terms.placement import Placing
+from ullage.config.schema import Configuration
+from ullage.estimation.forecast import Forecast, Prediction, forecast
+from ullage.model.arrays import BoolArray, FloatArray, IntArray
+from ullage.model.measures import WorkloadMeasure
+from ullage.model.resources import CPU_INDEX, MEMORY_INDEX
+from ullage.model.state import ClusterState, WorkloadFlag, WorkloadKind
+from ullage.scoring.feasibility import Feasibility
+
+_MARGIN = 1e-9
+"""Relative distance that loads keep from limits, so that rounding never passes one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """A cluster as a goal sees it.
+
+    Attributes
+    ----------
+    state, config
+        What was given.
+    forecast
+        Expected use.
+    ratio
+        float64 (N, 2), predicted use over allocatable; NaN where unknown.
+    limits
+        Thresholds as arrays.
+    classes
+        Class of each node.
+    eligibility
+        Who may move, and why not.
+    feasibility
+        Placement rules at the start.
+    """
+
+    state: ClusterState
+    config: Configuration
+    forecast: Forecast
+    ratio: FloatArray
+    limits: Limits
+    classes: tuple[NodeClass, ...]
+    eligibility: Eligibility
+    feasibility: Feasibility
+
+    def rows(self, node_class: NodeClass) -> IntArray:
+        """Nodes of one class, ascending."""
+        return np.array([i for i, c in enumerate(self.classes) if c is node_class], dtype=np.int64)
+
+    def known(self) -> BoolArray:
+        """Nodes that can be judged, bool (N,)."""
+        return np.array([c is not NodeClass.UNKNOWN for c in self.classes], dtype=np.bool_)
+
+    def moved_bytes(self) -> FloatArray:
+        """Memory that a move of each workload copies or builds up anew, float64 (W,)."""
+        use, swap = self.forecast.use, self.state.workloads.measures.column(WorkloadMeasure.SWAP_USED_BYTES)
+        copied = use.leaving[:, 1] + np.nan_to_num(swap)
+        return np.where(self.forecast.measured, copied, use.landing[:, 1])
+
+
+def setting(
+    state: ClusterState, memory: Memory, config: Configuration, now_seconds: float, *, must_leave: bool
+) -> Setting:
+    """Work out what goals need.
+
+    Parameters
+    ----------
+    state, memory, config, now_seconds
+        As `descheduler.policy.decide.decide` has them.
+    must_leave
+        The goal empties nodes: workloads of unknown use may move too, with their estimate.
+    """
+    prediction = Prediction(config.prediction.estimator, config.prediction.deviations, config.telemetry.max_age_seconds)
+    expected = forecast(state, prediction)
+    allocatable = state.nodes.allocatable[:, [CPU_INDEX, MEMORY_INDEX]]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(allocatable > 0, expected.node_use / allocatable, np.nan)
+    limits = _limits(config)
+    judged = np.ones_like(expected.measured) if must_leave else expected.measured
+    return Setting(
+        state=state,
+        config=config,
+        forecast=expected,
+        ratio=ratio,
+        limits=limits,
+        classes=classify(ratio, limits),
+        eligibility=eligibility(memory.remember(state), _protection(config), now_seconds, judged),
+        feasibility=Feasibility(state),
+    )
+
+
+def _limits(config: Configuration) -> Limits:
+    bands = (config.thresholds.cpu, config.thresholds.memory)
+    return Limits(*(np.array([getattr(b, mark) for b in bands]) for mark in ("low", "high", "target")))
+
+
+def _protection(config: Configuration) -> Protection:
+    return Protection(
+        excluded_namespaces=config.eligibility.excluded_namespaces,
+        local_storage=config.eligibility.protect_local_storage,
+        cooldown_seconds=config.eligibility.cooldown_seconds,
+        maximum_dirty_ratio=config.migration.maximum_dirty_ratio,
+        bandwidth_bytes_per_second=config.migration.bandwidth_bytes_per_second,
+    )
+
+
+def problem(given: Setting, sources: IntArray, *, empty: bool = False) -> Problem:
+    """Problem of bringing `sources` down to their targets, or of emptying them.
+
+    Parameters
+    ----------
+    given
+        The setting.
+    sources
+        Rows of nodes.
+    empty
+        All that may move has to leave the sources, and nothing may land there.
+    """
+    state = given.state
+    movable = given.eligibility.movable()
+    open_nodes = given.known()
+    if empty:
+        movable = movable & np.isin(state.workloads.node, sources)
+        open_nodes[sources] = False
+    dimensions = [*_use(given, sources[:0] if empty else sources), *_requests(state), *_worst_case(given)]
+    if empty:
+        dimensions.append(_leave(state, movable, sources))
+    return Problem(
+        home=state.workloads.node.astype(np.int64),
+        movable=movable,
+        open_nodes=open_nodes,
+        sources=sources,
+        dimensions=tuple(dimensions),
+        terms=lambda: _terms(state),
+        cost=_cost(given, movable),
+        moved_bytes=given.moved_bytes(),
+        preference=given.feasibility.preference,
+        limit=given.config.planning.max_moves,
+        rounds=4 * given.config.planning.restarts,
+    )
+
+
+def with_bound(of: Problem, minimize: str, moves: int, volume: float) -> Problem:
+    """`of` with its lower bound in the unit of its costs."""
+    if minimize == "bytes":
+        return replace(of, bound=volume / 2**30)
+    return replace(of, bound=float(moves), tolerance=1.0 - _MARGIN)
+
+
+def _terms(state: ClusterState) -> tuple[Term, ...]:
+    return (
+        Disruption(state.budgets, state.workloads.node, len(state.nodes)),
+        Placing(Feasibility(state)),
+    )
+
+
+def _cost(given: Setting, movable: BoolArray) -> FloatArray:
+    """Per move: its GiB; or 1, plus a share of all bytes below 1 in sum, so that fewer bytes win between as many moves."""
+    volume = given.moved_bytes()
+    if given.config.planning.minimize == "bytes":
+        return np.maximum(volume / 2**30, 1e-6)
+    return 1.0 + volume / max(1.0, float(volume[movable].sum()) * (1 + _MARGIN))
+
+
+def _use(given: Setting, sources: IntArray) -> list[Dimension]:
+    known, use = given.known(), given.forecast.use
+    dimensions = []
+    for r, code in enumerate(("target-cpu", "target-memory")):
+        allocatable = given.state.nodes.allocatable[:, (CPU_INDEX, MEMORY_INDEX)[r]]
+        target = np.where(known, given.limits.target[r] * allocatable * (1 - _MARGIN), -np.inf)
+        source = np.full(len(target), np.inf)
+        source[sources] = target[sources]
+        dimensions.append(
+            Dimension(
+                code=code,
+                load=np.nan_to_num(given.forecast.node_use[:, r]),
+                leaving=use.leaving[:, r],
+                landing=use.landing[:, r],
+                target=target,
+                source=source,
+                scale=_positive(allocatable),
+            )
+        )
+    return dimensions
+
+
+def _requests(state: ClusterState) -> list[Dimension]:
+    """One dimension per resource that anyone requests; sources need not come down in them."""
+    dimensions = []
+    for r in np.flatnonzero(state.workloads.requests.any(axis=0)):
+        allocatable = state.nodes.allocatable[:, r]
+        demand = state.workloads.requests[:, r]
+        dimensions.append(
+            Dimension(
+                code="allocatable",
+                load=state.nodes.requested[:, r],
+                leaving=demand,
+                landing=demand,
+                target=np.where(np.isnan(allocatable), -np.inf, allocatable * (1 + _MARGIN)),
+                source=np.full(len(allocatable), np.inf),
+                scale=_positive(allocatable),
+            )
+        )
+    return dimensions
+
+
+def _worst_case(given: Setting) -> list[Dimension]:
+    """Committed memory against RAM and swap, if the configuration limits it."""
+    limit = given.config.memory.worst_case_limit_ratio
+    if limit is None:
+        return []
+    commit = committed(given.state, given.forecast)
+    nodes = given.state.nodes
+    room = nodes.allocatable[:, MEMORY_INDEX] + np.nan_to_num(nodes.swap_capacity_bytes)
+    return [
+        Dimension(
+            code="worst-case-memory",
+            load=np.bincount(given.state.workloads.node, weights=commit, minlength=len(nodes)).astype(np.float64),
+            leaving=commit,
+            landing=commit,
+            target=np.where(np.isnan(room), -np.inf, room * limit),
+            source=np.full(len(nodes), np.inf),
+            scale=_positive(room),
+        )
+    ]
+
+
+def committed(state: ClusterState, expected: Forecast) -> FloatArray:
+    """Memory that each workload may take in the worst case, float64 (W,), bytes.
+
+    Guest and overhead of a VM; the limit of a pod, or what it is expected to use where it has none.
+    """
+    workloads = state.workloads
+    guest = workloads.guest_memory_bytes + np.nan_to_num(workloads.overhead_bytes)
+    limit = workloads.limits[:, MEMORY_INDEX]
+    pod = np.where(np.isnan(limit), expected.use.landing[:, 1], limit)
+    machine = (workloads.kind == WorkloadKind.VMI) & ~np.isnan(guest)
+    return np.where(machine, guest, np.nan_to_num(pod))
+
+
+def _leave(state: ClusterState, movable: BoolArray, sources: IntArray) -> Dimension:
+    """Count of movable workloads: it has to become 0 on the sources."""
+    count = np.bincount(state.workloads.node[movable], minlength=len(state.nodes)).astype(np.float64)
+    source = np.full(len(count), np.inf)
+    source[sources] = 0.0
+    ones = movable.astype(np.float64)
+    return Dimension(
+        code="node-excluded",
+        load=count,
+        leaving=ones,
+        landing=np.zeros_like(ones),
+        target=np.full(len(count), np.inf),
+        source=source,
+        scale=np.maximum(count, 1.0),
+    )
+
+
+def _positive(scale: FloatArray) -> FloatArray:
+    return np.where(scale > 0, scale, 1.0)
+
+
+def stays_anyway(state: ClusterState) -> BoolArray:
+    """Workloads that belong to their node and do not keep it from being called empty, bool (W,)."""
+    return state.workloads.has(WorkloadFlag.DAEMONSET) | state.workloads.has(WorkloadFlag.MIRROR)

@@ -1,0 +1,97 @@
+"""Capacity: every dimension of a destination (predicted use, requests, committed memory) stays under its limit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ullage.model.arrays import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Dimension:
+    """One quantity that is summed per node.
+
+    Attributes
+    ----------
+    code
+        Code of the refusal when a destination would pass its limit.
+    load
+        float64 (N,), sum at the start.
+    leaving, landing
+        float64 (W,): what a node is rid of when the workload leaves its first place, and what it brings elsewhere.
+    target
+        float64 (N,), limit of a destination; -inf where nothing may land.
+    source
+        float64 (N,), what a source must come down to; +inf where nothing is asked.
+    scale
+        float64 (N,), > 0: divides differences to make dimensions comparable.
+    """
+
+    code: str
+    load: FloatArray
+    leaving: FloatArray
+    landing: FloatArray
+    target: FloatArray
+    source: FloatArray
+    scale: FloatArray
+
+
+class Capacity:
+    """All dimensions as matrices; loads kept downstream of all accepted moves.
+
+    Attributes
+    ----------
+    load
+        float64 (N, K), present loads.
+    leaving, landing, target, source, scale
+        The dimensions' columns side by side.
+    """
+
+    def __init__(self, dimensions: tuple[Dimension, ...], home: IntArray) -> None:
+        self.codes = tuple(d.code for d in dimensions)
+        self.load = np.stack([d.load for d in dimensions], axis=1)
+        self.leaving = np.stack([d.leaving for d in dimensions], axis=1)
+        self.landing = np.stack([d.landing for d in dimensions], axis=1)
+        self.target = np.stack([d.target for d in dimensions], axis=1)
+        self.source = np.stack([d.source for d in dimensions], axis=1)
+        self.scale = np.stack([d.scale for d in dimensions], axis=1)
+        self._home = home
+        self._return_limit = np.where(np.isfinite(self.source), self.source, np.maximum(self.target, self.load))
+
+    def demand(self, workload: int, node: int) -> FloatArray:
+        """Load that `workload` puts on `node`, float64 (K,)."""
+        demand: FloatArray = (self.leaving if node == self._home[workload] else self.landing)[workload]
+        return demand
+
+    def allows(self, workloads: IntArray) -> BoolArray:
+        """Nodes whose every dimension stays under its target with the workload on top."""
+        room = self.target - self.load
+        result = np.ones((len(workloads), len(room)), dtype=np.bool_)
+        for k in range(room.shape[1]):
+            landing = self.landing[workloads, k]
+            if landing.any():
+                result &= landing[:, None] <= room[:, k]
+        return result
+
+    def moved(self, workload: int, source: int, target: int) -> None:
+        """Shift the workload's demand from `source` to `target`."""
+        self.load[source] -= self.demand(workload, source)
+        self.load[target] += self.demand(workload, target)
+
+    def excess(self, nodes: IntArray) -> FloatArray:
+        """How far `nodes` are above what they must come down to, float64 (len(nodes), K), 0 where they are not, scaled."""
+        return np.maximum(self.load[nodes] - self.source[nodes], 0.0) / self.scale[nodes]
+
+    def may_return(self, workload: int) -> bool:
+        """Whether the workload's first node could take it back without passing any limit that binds it."""
+        home = self._home[workload]
+        after = self.load[home] + self.leaving[workload]
+        return bool((after <= self._return_limit[home]).all())
+
+    def rejections(self, workload: int) -> Iterator[tuple[str, BoolArray]]:
+        """Per dimension the nodes that have no room."""
+        for k, code in enumerate(self.codes):
+            yield code, self.load[:, k] + self.landing[workload, k] > self.target[:, k]
