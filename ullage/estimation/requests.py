@@ -140,7 +140,9 @@ def guest_request_bytes(guest: Guest, overcommit_percent: int = 100) -> int:
         None of these is set, or the overcommit is below 10.
     """
     if overcommit_percent < 10:
-        raise UsageError(f"overcommit of {overcommit_percent} % is too small", "KubeVirt accepts 10 and more; 100 is none")
+        raise UsageError(
+            f"overcommit of {overcommit_percent} % is too small", "KubeVirt accepts 10 and more; 100 is none"
+        )
     explicit = guest.requests_memory_bytes or guest.limits_memory_bytes
     if explicit:
         return explicit
@@ -163,7 +165,9 @@ def instancetype_request_bytes(guest_memory_bytes: int, overcommit_percent: int)
         0..100, by how much the request is smaller than the guest; 50 in the O series, 0 in the U series.
     """
     if not 0 <= overcommit_percent <= 100:
-        raise UsageError(f"instancetype overcommitPercent {overcommit_percent} is out of range", "it is between 0 and 100")
+        raise UsageError(
+            f"instancetype overcommitPercent {overcommit_percent} is out of range", "it is between 0 and 100"
+        )
     if overcommit_percent == 0:
         return None
     share = np.float32(1) - np.float32(overcommit_percent) / np.float32(100)
