@@ -15,6 +15,9 @@ from descheduler.policy.terms import Term
 from descheduler.policy.terms.capacity import Capacity, Dimension
 from ullage.model.arrays import BoolArray, FloatArray, IntArray
 
+_CALL = 100_000
+"""Comparisons that take as long as the fixed part of one look for destinations."""
+
 
 @dataclass(frozen=True, eq=False)
 class Problem:
@@ -50,6 +53,8 @@ class Problem:
         Of all tie-breaking and randomization.
     rounds
         How much improvement is worth trying, in rounds of an engine.
+    effort
+        The same in work (`Tally.spent`), so that large problems end in time too.
     """
 
     home: IntArray
@@ -66,6 +71,7 @@ class Problem:
     tolerance: float = 1e-9
     seed: int = 0
     rounds: int = 96
+    effort: int = 1_000_000_000
 
 
 class Tally:
@@ -81,6 +87,8 @@ class Tally:
         int64 (W,), present place of each workload.
     away
         Workloads that are not at home, with their present node.
+    spent
+        Work done so far, in comparisons of a demand with a limit: the clock of engines, which repeats itself.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -89,6 +97,7 @@ class Tally:
         self.terms: tuple[Term, ...] = (*problem.terms(), self.capacity)
         self.node = problem.home.copy()
         self.away: dict[int, int] = {}
+        self.spent = 0
         order = np.argsort(problem.home, kind="stable")
         order = order[problem.movable[order]]
         self._members = order
@@ -102,7 +111,8 @@ class Tally:
 
     def fits(self, workloads: IntArray) -> BoolArray:
         """Nodes that each workload may go to now, bool (len(workloads), N); never its present one."""
-        result = np.broadcast_to(self.problem.open_nodes, (len(workloads), len(self.problem.open_nodes))).copy()
+        result = np.repeat(self.problem.open_nodes[None, :], len(workloads), axis=0)
+        self.spent += _CALL + result.size * len(self.capacity.codes)
         for term in self.terms:
             result &= term.allows(workloads)
         result[np.arange(len(workloads)), self.node[workloads]] = False

@@ -19,10 +19,12 @@ from descheduler.policy.problem import Problem, Tally
 from ullage.model.arrays import BoolArray, FloatArray, IntArray
 
 _TINY = 1e-9
-_FRESH = 0.25
-"""Share of constructions that start from nothing."""
-_PATIENCE = 8
-"""Rounds without improvement after which a plan at the lower bound is not polished further."""
+_FRESH = 2.0
+"""Share of constructions that start from nothing, times the number of sources: with many, ruining a few is the better way."""
+_POLISH = 8
+"""Rounds without improvement after which a plan at the lower bound is left as it is."""
+_PATIENCE = 40
+"""The same for any plan."""
 
 
 @dataclass(frozen=True)
@@ -50,29 +52,28 @@ def solve(problem: Problem, *, time_limit_seconds: float = 0.0) -> Solution:  # 
     tally = Tally(problem)
     best = _Best(tally)
     for attempt in range(problem.rounds):
-        if best.good_enough() and attempt > best.found_at + _PATIENCE:
+        if best.is_enough(attempt) or tally.spent > problem.effort:
             break
         _attempt(tally, best, rng, attempt)
         best.take(attempt)
     tally.restore(best.places)
     settle(tally)
-    return Solution(tally, "greedy", optimal=best.good_enough())
+    return Solution(tally, "greedy", optimal=best.is_optimal())
 
 
 def _attempt(tally: Tally, best: _Best, rng: np.random.Generator, attempt: int) -> None:
     """One construction: mostly from a ruined best plan, now and then from nothing, so as not to get stuck."""
     tally.restore(best.places)
-    if attempt == 0:
-        sources, taste = _worst_first(tally, tally.problem.sources), _Taste()
-    elif rng.random() < _FRESH:
+    sources = tally.problem.sources
+    if attempt and rng.random() < _FRESH / max(1, len(sources)):
         tally.restore({})
-        sources, taste = rng.permutation(tally.problem.sources), _Taste.random(rng)
-    else:
+    elif attempt:
         _ruin(tally, rng)
-        sources, taste = rng.permutation(tally.problem.sources), _Taste.random(rng)
-    for source in sources.tolist():
+    over = sources[tally.capacity.excess(sources).any(axis=1)]
+    order, taste = (rng.permutation(over), _Taste.random(rng)) if attempt else (_worst_first(tally, over), _Taste())
+    for source in order.tolist():
         relieve(tally, source, taste, rng)
-    take_back(tally)
+    take_back(tally, set(over.tolist()))
 
 
 class _Best:
@@ -91,10 +92,15 @@ class _Best:
         if value <= self._value:
             self._value, self.places = value, dict(self._tally.away)
 
-    def good_enough(self) -> bool:
+    def is_optimal(self) -> bool:
         overload, cost = self._value
         problem = self._tally.problem
         return overload == 0.0 and cost <= problem.bound + problem.tolerance
+
+    def is_enough(self, attempt: int) -> bool:
+        """At the bound and not getting better below it, or not getting better for long."""
+        idle = attempt - self.found_at
+        return idle > (_POLISH if self.is_optimal() else _PATIENCE)
 
 
 def _worst_first(tally: Tally, sources: IntArray) -> IntArray:
@@ -143,9 +149,11 @@ def _value(tally: Tally, candidates: IntArray, source: int, excess: FloatArray, 
 def _move_best(tally: Tally, candidates: IntArray, value: FloatArray, taste: _Taste, rng: np.random.Generator) -> bool:
     """Move the best candidate that fits anywhere; False if there is none. Looks at a few at a time, best first."""
     order = np.argsort(-value, kind="stable")
-    order = order[np.isfinite(value[order])]
-    for begin in range(0, len(order), 8):
-        batch = candidates[order[begin : begin + 8]]
+    order = order[: int(np.isfinite(value).sum())]
+    for begin, end in ((0, 3), (3, 16), (16, len(order))):
+        batch = candidates[order[begin:end]]
+        if not len(batch):
+            break
         fits = tally.fits(batch)
         rows = np.flatnonzero(fits.any(axis=1))
         if len(rows):
@@ -159,19 +167,18 @@ def _destination(tally: Tally, workload: int, fits: BoolArray, taste: _Taste, rn
     """Best fit: the destination that keeps the least room; or the one that it leaves with the most even room."""
     nodes = np.flatnonzero(fits)
     capacity = tally.capacity
-    finite = np.isfinite(capacity.target[nodes])
-    room = np.where(finite, capacity.target[nodes] - capacity.load[nodes] - capacity.landing[workload], 0.0)
-    room /= capacity.scale[nodes]
-    value = -np.ptp(room[:, :2], axis=1) if taste.aligned else -room[:, :2].sum(axis=1)
+    room = (capacity.room[:2, nodes] - capacity.landing[workload, :2, None]) / capacity.scale[nodes, :2].T
+    value = -np.abs(room[0] - room[1]) if taste.aligned else -room.sum(axis=0)
     if taste.target_noise:
         value = value + taste.target_noise * rng.gumbel(size=len(nodes))
     return int(nodes[int(np.argmax(value))])
 
 
-def take_back(tally: Tally) -> None:
-    """Send home, dearest first, every workload without which all sources stay down."""
-    cost = tally.problem.cost
-    for workload in sorted(tally.away, key=lambda w: (-cost[w], w)):
+def take_back(tally: Tally, homes: set[int]) -> None:
+    """Send home, dearest first, every workload of `homes` without which they stay down."""
+    cost, home = tally.problem.cost, tally.problem.home
+    moved = [w for w in tally.away if int(home[w]) in homes]
+    for workload in sorted(moved, key=lambda w: (-cost[w], w)):
         if tally.home_is_free(workload):
             tally.move(workload, int(tally.problem.home[workload]))
 

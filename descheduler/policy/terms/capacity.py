@@ -46,6 +46,8 @@ class Capacity:
     ----------
     load
         float64 (N, K), present loads.
+    room
+        float64 (K, N), what is left below the targets; one row per dimension, because it is read by dimension.
     leaving, landing, target, source, scale
         The dimensions' columns side by side.
     """
@@ -58,6 +60,8 @@ class Capacity:
         self.target = np.stack([d.target for d in dimensions], axis=1)
         self.source = np.stack([d.source for d in dimensions], axis=1)
         self.scale = np.stack([d.scale for d in dimensions], axis=1)
+        self.room = np.ascontiguousarray((self.target - self.load).T)
+        self._binding = np.flatnonzero(self.landing.any(axis=0)).tolist()
         self._home = home
         self._return_limit = np.where(np.isfinite(self.source), self.source, np.maximum(self.target, self.load))
 
@@ -68,18 +72,18 @@ class Capacity:
 
     def allows(self, workloads: IntArray) -> BoolArray:
         """Nodes whose every dimension stays under its target with the workload on top."""
-        room = self.target - self.load
-        result = np.ones((len(workloads), len(room)), dtype=np.bool_)
-        for k in range(room.shape[1]):
-            landing = self.landing[workloads, k]
-            if landing.any():
-                result &= landing[:, None] <= room[:, k]
+        result = np.ones((len(workloads), self.room.shape[1]), dtype=np.bool_)
+        landing = self.landing[workloads]
+        for k in self._binding:
+            result &= landing[:, k, None] <= self.room[k]
         return result
 
     def moved(self, workload: int, source: int, target: int) -> None:
         """Shift the workload's demand from `source` to `target`."""
         self.load[source] -= self.demand(workload, source)
         self.load[target] += self.demand(workload, target)
+        for node in (source, target):
+            self.room[:, node] = self.target[node] - self.load[node]
 
     def excess(self, nodes: IntArray) -> FloatArray:
         """How far `nodes` are above what they must come down to, float64 (len(nodes), K), 0 where they are not, scaled."""

@@ -31,10 +31,9 @@ class Disruption:
 
     def allows(self, workloads: IntArray) -> BoolArray:
         """All nodes, or none if a budget is used up."""
-        stays = np.array([self.exhausted(w) for w in workloads.tolist()], dtype=np.bool_) if self._of else None
         result = np.ones((len(workloads), self._nodes), dtype=np.bool_)
-        if stays is not None:
-            result[stays] = False
+        if self._of:
+            result[[self.exhausted(w) for w in workloads.tolist()]] = False
         return result
 
     def moved(self, workload: int, source: int, target: int) -> None:  # noqa: ARG002 - part of the interface

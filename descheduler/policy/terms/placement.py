@@ -26,8 +26,7 @@ class Placing:
 
     def moved(self, workload: int, source: int, target: int) -> None:  # noqa: ARG002 - part of the interface
         """Keep the counts of pod affinity, spread and ports."""
-        if self._dynamic[workload]:
-            self._feasibility.move(workload, target)
+        self._feasibility.move(workload, target)
 
     def rejections(self, workload: int) -> Iterator[tuple[str, BoolArray]]:
         """The rules' own codes."""

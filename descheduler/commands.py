@@ -1,0 +1,187 @@
+"""``ullage plan`` and ``ullage why``: read, decide, show. The one place of the descheduler that touches files and terminals."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import click
+from ullage.sources.inputs import load
+
+from descheduler.policy.decide import GOALS, decide
+from descheduler.policy.engines import ENGINES
+from descheduler.policy.memory import Memory
+from descheduler.policy.plan import RebalancePlan
+from descheduler.report import FORMATS, page, parse, render
+from descheduler.report import why as explain
+from ullage.commands import Console, current_console
+from ullage.config import Configuration, defaults, load_text, override, parse_thresholds, with_thresholds
+from ullage.errors import InputError, UsageError
+
+NOTHING_TO_DO: Final = 3
+STAYS_OVER: Final = 4
+
+_PLAN_HELP = """Plan which workloads to move where, and why.
+
+FILE is a Kubernetes dump (JSON or YAML, also .gz, - for stdin) as kubectl prints it, or a snapshot. Several files are read
+as one cluster. Nothing is written to any cluster.
+
+\b
+Examples:
+  kubectl get nodes,pods,pdb,vmi,vmim,kubevirt -A -o json > cluster.json
+  kubectl get --raw /apis/metrics.k8s.io/v1beta1/nodes > nodes.json
+  kubectl get --raw /apis/metrics.k8s.io/v1beta1/pods > pods.json
+  ullage plan cluster.json nodes.json pods.json
+  ullage plan cluster.json nodes.json pods.json --high memory=85% --target memory=75% --report plan.html
+  ullage plan cluster.snapshot.gz --goal evacuate --node node-7 -o json > plan.json
+  ullage why node-7 --plan plan.json
+
+Exit codes: 0 ok; 1 error; 2 bad usage or input; 3 nothing to do, with --error-unchanged; 4 nodes stay over, with --fail-on
+over."""
+
+
+@dataclass(frozen=True)
+class _Flags:
+    """Flags that go above the configuration; ``None`` where one was not given."""
+
+    goal: str | None
+    engine: str | None
+    minimize: str | None
+    max_moves: int | None
+    time_limit: float | None
+    high: str | None
+    target: str | None
+
+    def above(self, config: Configuration) -> Configuration:
+        """`config` with the flags that were given."""
+        paths: Mapping[str, object] = {
+            "planning.goal": self.goal,
+            "planning.engine": self.engine,
+            "planning.minimize": self.minimize,
+            "planning.maxMoves": self.max_moves,
+            "planning.exactTimeLimitSeconds": self.time_limit,
+        }
+        for path, value in paths.items():
+            if value is not None:
+                config = override(config, path, value)
+        high, target = (parse_thresholds(text) if text else {} for text in (self.high, self.target))
+        return with_thresholds(config, high, target)
+
+
+@click.command(help=_PLAN_HELP)
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--goal", type=click.Choice([g.value for g in GOALS]), help="What the plan is for  [default: relieve]")
+@click.option(
+    "--node", "nodes", multiple=True, metavar="NODE", help="Node to empty, with --goal evacuate; may be repeated"
+)
+@click.option("--high", metavar="cpu=80%,memory=80%", help="Above it a node is over")
+@click.option("--target", metavar="cpu=80%,memory=80%", help="Sources come down to it, destinations stay under it")
+@click.option("--minimize", type=click.Choice(["moves", "bytes"]), help="What to spare first  [default: moves]")
+@click.option("--engine", type=click.Choice(list(ENGINES)), help="How to search  [default: greedy]")
+@click.option("--time-limit", type=float, metavar="SECONDS", help="For engines that use a solver  [default: 5]")
+@click.option(
+    "--max-moves", type=click.IntRange(min=0), metavar="N", help="Largest number of moves  [default: no limit]"
+)
+@click.option(
+    "-o", "--output", type=click.Choice(list(FORMATS)), default="table", show_default=True, help="Format of stdout"
+)
+@click.option(
+    "--report", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.html", help="Also write an HTML page"
+)
+@click.option("--config", "config_file", type=click.Path(path_type=Path), metavar="FILE", help="Configuration file")
+@click.option("--error-unchanged", is_flag=True, help="Exit with 3 if there is nothing to do")
+@click.option("--fail-on", type=click.Choice(["over"]), help="Exit with 4 if nodes stay over")
+def plan(
+    files: tuple[str, ...],
+    nodes: tuple[str, ...],
+    output: str,
+    report: Path | None,
+    config_file: Path | None,
+    error_unchanged: bool,  # noqa: FBT001
+    fail_on: str | None,
+    **flags: str | float | None,
+) -> int:
+    """Read, decide, show."""
+    console = current_console()
+    config = _Flags(**flags).above(_configuration(config_file))  # type: ignore[arg-type]
+    files, nodes = _split(files, nodes, config.planning.goal)
+    made = _make(files, nodes, config, console)
+    console.write(render(made, output, color=console.colored, width=shutil.get_terminal_size().columns))
+    if report is not None:
+        _write_whole(report, page(made))
+        console.note(f"report written to {report}")
+    if fail_on == "over" and made.status.summary.nodes_over_after:
+        return STAYS_OVER
+    return NOTHING_TO_DO if error_unchanged and not made.spec.moves else 0
+
+
+def _make(files: Sequence[str], nodes: Sequence[str], config: Configuration, console: Console) -> RebalancePlan:
+    console.progress(f"reading {', '.join(files)} ...")
+    state = load(files)
+    console.progress(f"planning for {len(state.nodes)} nodes and {len(state.workloads)} workloads ...")
+    made, _ = decide(state, Memory(), config, state.observed_at_seconds, nodes)
+    console.progress("")
+    return made
+
+
+def _configuration(path: Path | None) -> Configuration:
+    if path is None:
+        return defaults()
+    try:
+        return load_text(path.read_text(encoding="utf-8"), str(path))
+    except UnicodeDecodeError:
+        raise InputError(str(path), "not UTF-8 text", "a configuration is YAML or JSON") from None
+
+
+def _split(files: tuple[str, ...], nodes: tuple[str, ...], goal: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """With the goal evacuate, arguments that are no files are names of nodes: ``plan dump.json --goal evacuate node-7``."""
+    if goal != "evacuate":
+        return files, nodes
+    named = tuple(f for f in files if f != "-" and "/" not in f and not Path(f).exists())
+    read = tuple(f for f in files if f not in named)
+    if not read:
+        raise UsageError(f"no such file: {named[0]}", "name at least one dump or snapshot")
+    listed = tuple(n for text in nodes for n in text.split(","))
+    return read, (*listed, *named)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file that is either whole or not there."""
+    folder = path.parent
+    if not folder.is_dir():
+        raise UsageError(f"{path}: the folder {folder} does not exist", f"create it: mkdir -p {folder}")
+    handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@click.command(
+    help="""Say why a saved plan does what it does.
+
+SUBJECT is a node, or a VM or pod as [NAMESPACE/]NAME; node/NAME, vmi/NAME and pod/NAME say which. The answer comes from the
+plan file alone.
+
+\b
+Examples:
+  ullage plan cluster.json -o json > plan.json
+  ullage why node-7 --plan plan.json
+  ullage why shop/database-0 --plan plan.json"""
+)
+@click.argument("subject")
+@click.option("--plan", "plan_file", required=True, metavar="FILE", help="Plan as JSON or YAML; - for stdin")
+def why(subject: str, plan_file: str) -> None:
+    """Answer from a saved plan."""
+    with click.open_file(plan_file, "rb") as file:
+        text = file.read()
+    current_console().write(explain(parse(text, plan_file), subject))
