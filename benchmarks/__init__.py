@@ -1,0 +1,1 @@
+"""Benchmarks: each prints what was measured beside the bar that it must reach."""

@@ -1,0 +1,60 @@
+"""``python -m benchmarks [NAME...]``: run benchmarks by name, or all of them; ``--list`` says which there are."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Final
+
+BENCHMARKS: Final = {
+    "startup": "How long the command takes to start, and what it imports",
+    "snapshot": "Size of a snapshot, and how long it takes to read",
+    "rebalance_instances": "Moves, bytes and time on real instances, against the optimum",
+    "scale": "Time and memory of the planner from 500 to 5,000 nodes",
+    "plan_process": "A plan as a whole process",
+    "anchors": "The same instances with the rules that users have today",
+}
+"""Benchmarks by name; each is a module of this package with ``main() -> None``."""
+
+
+def _exists(name: str) -> bool:
+    return find_spec(f"benchmarks.{name}") is not None
+
+
+def _list() -> None:
+    for name, summary in BENCHMARKS.items():
+        print(f"{name:20} {summary}{'' if _exists(name) else '  (missing)'}")
+
+
+def _run(name: str) -> bool:
+    print(f"\n== {name}: {BENCHMARKS[name]}\n", flush=True)
+    if not _exists(name):
+        print(f"missing: there is no benchmarks/{name}.py", flush=True)
+        return False
+    import_module(f"benchmarks.{name}").main()
+    return True
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the benchmarks with these names.
+
+    Returns
+    -------
+    int
+        0, 1 if one is missing, 2 if a name is not known.
+    """
+    if "--list" in arguments:
+        _list()
+        return 0
+    unknown = [name for name in arguments if name not in BENCHMARKS]
+    if unknown:
+        print(f"no such benchmark: {', '.join(unknown)}; known: {', '.join(BENCHMARKS)}", file=sys.stderr)
+        return 2
+    ran = [_run(name) for name in arguments or BENCHMARKS]
+    return 0 if all(ran) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,111 @@
+"""Documents that are made from the code: ``python -m docs`` writes them, and a test fails if one is out of date."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from typing import Final, NamedTuple
+
+import msgspec
+
+from descheduler.policy.plan import API_VERSION, KIND, RebalancePlan
+from ullage import config
+from ullage.model.codes import CODES, Code, Topic
+
+
+class Document(NamedTuple):
+    """A document: its path within this folder, and the function that makes its text."""
+
+    path: str
+    text: Callable[[], str]
+
+
+_TOPICS: Final = {
+    Topic.MOVE: ("Moves", "Why a workload moves."),
+    Topic.REFUSED: ("Refused", "Why a workload does not move."),
+    Topic.DESTINATION: ("Destinations", "Why a node does not take a workload."),
+    Topic.NODE: ("Nodes", "Why a node stays as it is although the goal asks for more."),
+    Topic.NOTE: ("Notes", "What could not be known, or was done in another way."),
+}
+_ORIGIN: Final = "<!-- Made by `make docs` from ullage/model/codes.py: do not edit. -->"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|") or "-"
+
+
+def _code_lines(codes: Iterator[Code]) -> Iterator[str]:
+    yield "| code | meaning | what helps |"
+    yield "|---|---|---|"
+    for code in codes:
+        yield f"| `{code.name}` | {_cell(code.meaning)} | {_cell(code.remedy)} |"
+
+
+def codes() -> str:
+    """All stable codes in Markdown, a table per topic in the order of the code."""
+    lines = [
+        _ORIGIN,
+        "",
+        "# Codes",
+        "",
+        "Every move, refusal and note of a plan carries one of these codes, and so does every node that stays over.",
+        "A code never changes its meaning; a new meaning is a new code.",
+        "`ullage why NAME --plan FILE` tells the numbers behind it.",
+    ]
+    order = list(Topic)
+    for topic, group in groupby(
+        sorted(CODES.values(), key=lambda code: order.index(code.topic)), lambda code: code.topic
+    ):
+        title, lead = _TOPICS[topic]
+        lines += ["", f"## {title}", "", lead, "", *_code_lines(group)]
+    return "\n".join(lines) + "\n"
+
+
+def _summarized(schema: object) -> object:
+    """A schema whose descriptions are the summary lines of the docstrings."""
+    if isinstance(schema, list):
+        return [_summarized(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: " ".join(value.split("\n\n")[0].split())
+        if key == "description" and isinstance(value, str)
+        else _summarized(value)
+        for key, value in schema.items()
+    }
+
+
+def _plain(schema: object) -> dict[str, object]:
+    if not isinstance(schema, dict):
+        raise TypeError("a schema is an object")
+    return schema
+
+
+def json_schema(kind: type[msgspec.Struct], name: str, title: str, description: str) -> str:
+    """JSON schema (2020-12) of a msgspec type, with its address, title and description."""
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"https://ullage.dev/schemas/v1alpha1/{name}.schema.json",
+        "title": title,
+        "description": description,
+    }
+    schema = {**head, **_plain(_summarized(msgspec.json.schema(kind)))}
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def rebalance_plan() -> str:
+    """JSON schema of a plan."""
+    description = (
+        f"What `ullage plan -o json` prints: kind {KIND} of {API_VERSION}. Ratios are 0..1; null is not known."
+    )
+    return json_schema(RebalancePlan, "rebalance-plan", KIND, description)
+
+
+DOCUMENTS: Final = (
+    Document("codes.md", codes),
+    Document("configuration.md", config.reference),
+    Document("schemas/configuration.schema.json", config.schema_text),
+    Document("schemas/rebalance-plan.schema.json", rebalance_plan),
+)
+"""All documents that are made from the code; a new one is a line here."""
