@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 import click
-from ullage.sources.inputs import load
 
 from descheduler.policy.decide import GOALS, decide
 from descheduler.policy.engines import ENGINES
@@ -20,8 +19,10 @@ from descheduler.policy.plan import RebalancePlan
 from descheduler.report import FORMATS, page, parse, render
 from descheduler.report import why as explain
 from ullage.commands import Console, current_console
-from ullage.config import Configuration, defaults, load_text, override, parse_thresholds, with_thresholds
-from ullage.errors import InputError, UsageError
+from ullage.commands.config import configuration_option, read_configuration
+from ullage.config import Configuration, override, parse_thresholds, with_thresholds
+from ullage.errors import UsageError
+from ullage.sources.inputs import load
 
 NOTHING_TO_DO: Final = 3
 STAYS_OVER: Final = 4
@@ -93,7 +94,7 @@ class _Flags:
 @click.option(
     "--report", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.html", help="Also write an HTML page"
 )
-@click.option("--config", "config_file", type=click.Path(path_type=Path), metavar="FILE", help="Configuration file")
+@configuration_option
 @click.option("--error-unchanged", is_flag=True, help="Exit with 3 if there is nothing to do")
 @click.option("--fail-on", type=click.Choice(["over"]), help="Exit with 4 if nodes stay over")
 def plan(
@@ -101,14 +102,14 @@ def plan(
     nodes: tuple[str, ...],
     output: str,
     report: Path | None,
-    config_file: Path | None,
+    config_file: str | None,
     error_unchanged: bool,  # noqa: FBT001
     fail_on: str | None,
     **flags: str | float | None,
 ) -> int:
     """Read, decide, show."""
     console = current_console()
-    config = _Flags(**flags).above(_configuration(config_file))  # type: ignore[arg-type]
+    config = _Flags(**flags).above(read_configuration(config_file))  # type: ignore[arg-type]
     files, nodes = _split(files, nodes, config.planning.goal)
     made = _make(files, nodes, config, console)
     console.write(render(made, output, color=console.colored, width=shutil.get_terminal_size().columns))
@@ -127,15 +128,6 @@ def _make(files: Sequence[str], nodes: Sequence[str], config: Configuration, con
     made, _ = decide(state, Memory(), config, state.observed_at_seconds, nodes)
     console.progress("")
     return made
-
-
-def _configuration(path: Path | None) -> Configuration:
-    if path is None:
-        return defaults()
-    try:
-        return load_text(path.read_text(encoding="utf-8"), str(path))
-    except UnicodeDecodeError:
-        raise InputError(str(path), "not UTF-8 text", "a configuration is YAML or JSON") from None
 
 
 def _split(files: tuple[str, ...], nodes: tuple[str, ...], goal: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
