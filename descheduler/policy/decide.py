@@ -40,7 +40,7 @@ from ullage.model.arrays import FloatArray
 from ullage.model.changes import apply
 from ullage.model.codes import CODES
 from ullage.model.resources import CPU_INDEX, MEMORY_INDEX
-from ullage.model.state import ClusterState, WorkloadKind
+from ullage.model.state import ClusterState
 
 GOALS: Final[Mapping[Goal, GoalFunction]] = MappingProxyType(
     {Goal.RELIEVE: relieve, Goal.BALANCE: balance, Goal.EVACUATE: evacuate, Goal.CONSOLIDATE: consolidate}
@@ -160,11 +160,8 @@ class _Writer:
         return np.where(np.isnan(self._given.ratio), np.nan, capacity.load[:, :2] / capacity.scale[:, :2])
 
     def _expected_seconds(self, workload: int) -> float | None:
-        state = self._given.state
-        if state.workloads.kind[workload] != WorkloadKind.VMI:
-            return None
-        volume = self._outcome.problem.moved_bytes[workload]
-        return round(float(volume / self._given.config.migration.bandwidth_bytes_per_second), 1)
+        seconds = self._given.course.seconds[workload]
+        return round(float(seconds), 1) if np.isfinite(seconds) else None
 
     def _thresholds(self) -> tuple[Threshold, ...]:
         bands = self._given.config.thresholds

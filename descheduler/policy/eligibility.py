@@ -10,7 +10,6 @@ from typing import Final
 import numpy as np
 
 from ullage.model.arrays import BoolArray, Int16Array, IntArray
-from ullage.model.measures import WorkloadMeasure
 from ullage.model.state import ClusterState, EvictionStrategy, Quota, WorkloadFlag, WorkloadKind
 
 _MIGRATES: Final = (EvictionStrategy.LIVE_MIGRATE, EvictionStrategy.LIVE_MIGRATE_IF_POSSIBLE)
@@ -30,15 +29,11 @@ class Protection:
         Whether pods with emptyDir or hostPath volumes stay.
     cooldown_seconds
         How long a workload rests after a move.
-    maximum_dirty_ratio, bandwidth_bytes_per_second
-        A VM that writes more than this share of the bandwidth is said not to converge.
     """
 
     excluded_namespaces: tuple[str, ...] = ()
     local_storage: bool = True
     cooldown_seconds: float = 3600.0
-    maximum_dirty_ratio: float = 0.8
-    bandwidth_bytes_per_second: float = 64 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +60,9 @@ class Eligibility:
         return self.codes[int(self.row[workload])]
 
 
-def eligibility(state: ClusterState, protection: Protection, now_seconds: float, measured: BoolArray) -> Eligibility:
+def eligibility(
+    state: ClusterState, protection: Protection, now_seconds: float, measured: BoolArray, hopeless: BoolArray
+) -> Eligibility:
     """Judge every workload; the first rule that forbids a move gives the code.
 
     Parameters
@@ -78,10 +75,13 @@ def eligibility(state: ClusterState, protection: Protection, now_seconds: float,
         Unix time, for cooldowns.
     measured
         bool (W,): workloads of known use; the others may not move to relieve a node.
+    hopeless
+        bool (W,): VMs whose live migration would not end.
     """
     rules = [
         *_flag_rules(state, protection),
-        *_machine_rules(state, protection),
+        *_machine_rules(state),
+        ("converges-not", hopeless),
         ("cooldown", now_seconds - state.workloads.last_moved_at_seconds < protection.cooldown_seconds),
         ("quota", _over_quota(state)),
         ("use-unknown", ~measured),
@@ -114,21 +114,18 @@ def _flag_rules(state: ClusterState, protection: Protection) -> list[tuple[str, 
     ]
 
 
-def _machine_rules(state: ClusterState, protection: Protection) -> list[tuple[str, BoolArray]]:
+def _machine_rules(state: ClusterState) -> list[tuple[str, BoolArray]]:
     """Rules of virtual machines: a VM that an eviction would kill, or that cannot follow, stays."""
     workloads = state.workloads
     machine = workloads.kind == WorkloadKind.VMI
     strategy = workloads.eviction_strategy
     forbidden = (strategy == EvictionStrategy.NONE) | (strategy == EvictionStrategy.EXTERNAL)
     unset = ~np.isin(strategy, _MIGRATES)
-    dirty = workloads.measures.column(WorkloadMeasure.DIRTY_RATE_BYTES_PER_SECOND)
-    limit = protection.maximum_dirty_ratio * protection.bandwidth_bytes_per_second
     return [
         ("not-live-migratable", machine & workloads.has(WorkloadFlag.NOT_LIVE_MIGRATABLE)),
         ("eviction-strategy", machine & forbidden),
         ("no-targeted-migration", machine & unset & _older_than_targeted(state)),
         ("paused", machine & workloads.has(WorkloadFlag.PAUSED)),
-        ("converges-not", machine & (dirty > limit)),
     ]
 
 

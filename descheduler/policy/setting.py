@@ -9,6 +9,7 @@ import numpy as np
 from descheduler.policy.classify import Limits, classify
 from descheduler.policy.eligibility import Eligibility, Protection, eligibility
 from descheduler.policy.memory import Memory
+from descheduler.policy.migrating import Course, course
 from descheduler.policy.plan import NodeClass
 from descheduler.policy.problem import Problem
 from descheduler.policy.terms import Term
@@ -47,6 +48,10 @@ class Setting:
         Who may move, and why not.
     feasibility
         Placement rules at the start.
+    moved_bytes
+        float64 (W,): memory that a move of each workload copies or builds up anew.
+    course
+        What moving each workload is expected to take.
     """
 
     state: ClusterState
@@ -57,6 +62,8 @@ class Setting:
     classes: tuple[NodeClass, ...]
     eligibility: Eligibility
     feasibility: Feasibility
+    moved_bytes: FloatArray
+    course: Course
 
     def rows(self, node_class: NodeClass) -> IntArray:
         """Nodes of one class, ascending."""
@@ -65,12 +72,6 @@ class Setting:
     def known(self) -> BoolArray:
         """Nodes that can be judged, bool (N,)."""
         return np.array([c is not NodeClass.UNKNOWN for c in self.classes], dtype=np.bool_)
-
-    def moved_bytes(self) -> FloatArray:
-        """Memory that a move of each workload copies or builds up anew, float64 (W,)."""
-        use, swap = self.forecast.use, self.state.workloads.measures.column(WorkloadMeasure.SWAP_USED_BYTES)
-        copied = use.leaving[:, 1] + np.nan_to_num(swap)
-        return np.where(self.forecast.measured, copied, use.landing[:, 1])
 
 
 def setting(
@@ -92,6 +93,8 @@ def setting(
         ratio = np.where(allocatable > 0, expected.node_use / allocatable, np.nan)
     limits = _limits(config)
     judged = np.ones_like(expected.measured) if must_leave else expected.measured
+    volume = _moved_bytes(state, expected)
+    migrations = course(state, volume, config.migration)
     return Setting(
         state=state,
         config=config,
@@ -99,9 +102,17 @@ def setting(
         ratio=ratio,
         limits=limits,
         classes=classify(ratio, limits),
-        eligibility=eligibility(memory.remember(state), _protection(config), now_seconds, judged),
+        eligibility=eligibility(memory.remember(state), _protection(config), now_seconds, judged, migrations.hopeless),
         feasibility=Feasibility(state),
+        moved_bytes=volume,
+        course=migrations,
     )
+
+
+def _moved_bytes(state: ClusterState, expected: Forecast) -> FloatArray:
+    swap = state.workloads.measures.column(WorkloadMeasure.SWAP_USED_BYTES)
+    copied = expected.use.leaving[:, 1] + np.nan_to_num(swap)
+    return np.where(expected.measured, copied, expected.use.landing[:, 1])
 
 
 def _limits(config: Configuration) -> Limits:
@@ -114,8 +125,6 @@ def _protection(config: Configuration) -> Protection:
         excluded_namespaces=config.eligibility.excluded_namespaces,
         local_storage=config.eligibility.protect_local_storage,
         cooldown_seconds=config.eligibility.cooldown_seconds,
-        maximum_dirty_ratio=config.migration.maximum_dirty_ratio,
-        bandwidth_bytes_per_second=config.migration.bandwidth_bytes_per_second,
     )
 
 
@@ -148,7 +157,7 @@ def problem(given: Setting, sources: IntArray, *, empty: bool = False) -> Proble
         dimensions=tuple(dimensions),
         terms=lambda: _terms(state),
         cost=_cost(given, movable),
-        moved_bytes=given.moved_bytes(),
+        moved_bytes=given.moved_bytes,
         preference=given.feasibility.preference,
         limit=given.config.planning.max_moves,
         rounds=4 * given.config.planning.restarts,
@@ -171,7 +180,7 @@ def _terms(state: ClusterState) -> tuple[Term, ...]:
 
 def _cost(given: Setting, movable: BoolArray) -> FloatArray:
     """Per move: its GiB; or 1, plus a share of all bytes below 1 in sum, so that fewer bytes win between as many moves."""
-    volume = given.moved_bytes()
+    volume = given.moved_bytes
     if given.config.planning.minimize == "bytes":
         return np.maximum(volume / 2**30, 1e-6)
     return 1.0 + volume / max(1.0, float(volume[movable].sum()) * (1 + _MARGIN))

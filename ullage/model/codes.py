@@ -118,7 +118,11 @@ CODES: Final = _table(
         "Raise the quota by the size of the largest VM.",
     ),
     Code("use-unknown", Topic.REFUSED, "Its use is not known, and there is nothing to estimate it from."),
-    Code("converges-not", Topic.REFUSED, "It writes memory faster than a migration could copy it."),
+    Code(
+        "converges-not",
+        Topic.REFUSED,
+        "It writes memory faster than a migration could copy it, or than KubeVirt's deadline for migrations allows.",
+    ),
     Code("no-destination", Topic.REFUSED, "No node passes all filters and stays under its target with this workload."),
     Code("move-budget", Topic.REFUSED, "The plan's limit on moves is reached.", "Raise --max-moves."),
     Code("not-needed", Topic.REFUSED, "It may move, but the plan reaches its goal without it."),
@@ -232,6 +236,7 @@ CODES: Final = _table(
         Topic.NOTE,
         "The exact engine did not finish or found no better plan; the greedy plan stands.",
     ),
+    Code("quota-without-status", Topic.NOTE, "ResourceQuotas do not report what is used; nothing is counted as used."),
     Code("empty-cluster", Topic.NOTE, "The input holds no node."),
     Code(
         "overhead-by-formula",
