@@ -1,0 +1,73 @@
+"""What an input could not tell, gathered while it is read and said once per code."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Final
+
+from ullage.model.state import Note
+
+EXAMPLES: Final = 5
+"""Most names, and most details, that a note carries."""
+
+_DETAIL: Final = 160
+_SENTENCES: Final = MappingProxyType(
+    {
+        "bad-measure": "Measures that cannot be true were dropped",
+        "duplicate-object": "Objects that were there more than once, of which the newest counts",
+        "malformed-object": "Objects that could not be read, or of which a value could not be read",
+        "metrics-of-unknown": "Measures of nodes or pods that the input does not hold",
+        "node-without-allocatable": "Nodes that do not say what they can allocate, so that nothing fits there",
+        "overhead-by-formula": "VMs whose overhead is not reported and was computed for the KubeVirt version",
+        "pod-not-placed": "Pods that are not bound to a node were left out",
+        "pod-on-unknown-node": "Pods that are bound to nodes that the input does not hold were left out",
+        "quota-without-status": "ResourceQuotas that do not report what is used; nothing is counted as used",
+        "unknown-kind": "Objects of kinds that bear on no decision were passed over",
+        "vmi-missing": "Virt-launcher pods without their VirtualMachineInstance; their constraints come from the pod",
+        "vmi-without-pod": "VirtualMachineInstances without their virt-launcher pod were left out",
+    }
+)
+
+
+class NoteBook:
+    """Gathers notes by code; what it gives does not depend on the order in which they came."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, dict[str, str]] = {}
+        self._counts: dict[str, dict[str, int]] = {}
+        self._said: list[Note] = []
+
+    def say(self, code: str, sentence: str) -> None:
+        """Note `code` of the input as a whole."""
+        self._said.append(Note(code, sentence))
+
+    def add(self, code: str, name: str, detail: str = "") -> None:
+        """Note `code` of the object `name`, with what is wrong with it; the same object counts once per code."""
+        names = self._names.setdefault(code, {})
+        clipped = detail if len(detail) <= _DETAIL else detail[: _DETAIL - 3] + "..."
+        names[name] = min(names.get(name, clipped), clipped)
+
+    def count(self, code: str, group: str) -> None:
+        """Note `code` once more for a whole group of objects, such as a kind."""
+        groups = self._counts.setdefault(code, {})
+        groups[group] = groups.get(group, 0) + 1
+
+    def finish(self) -> tuple[Note, ...]:
+        """All notes in order of code, with numbers and up to `EXAMPLES` names."""
+        notes = [*self._said, *(_named(code, names) for code, names in self._names.items())]
+        notes += [_counted(code, groups) for code, groups in self._counts.items()]
+        return tuple(sorted(notes, key=lambda note: note.code))
+
+
+def _named(code: str, names: dict[str, str]) -> Note:
+    first = tuple(sorted(names)[:EXAMPLES])
+    shown = "; ".join(f"{name}: {names[name]}" if names[name] else name for name in first)
+    rest = f"; and {len(names) - len(first)} more" if len(names) > len(first) else ""
+    return Note(code, f"{_SENTENCES[code]}: {len(names)} ({shown}{rest}).", first)
+
+
+def _counted(code: str, groups: dict[str, int]) -> Note:
+    ranked = sorted(groups, key=lambda group: (-groups[group], group))
+    shown = ", ".join(f"{group} {groups[group]}" for group in ranked[:EXAMPLES])
+    rest = f" and {len(ranked) - EXAMPLES} more kinds" if len(ranked) > EXAMPLES else ""
+    return Note(code, f"{_SENTENCES[code]}: {sum(groups.values())} ({shown}{rest}).", tuple(ranked[:EXAMPLES]))

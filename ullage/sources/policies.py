@@ -1,0 +1,131 @@
+"""Namespaces, disruption budgets, quotas and KubeVirt's own settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from ullage.model.arrays import BoolArray, frozen
+from ullage.model.labels import Labels, Requirement
+from ullage.model.state import DisruptionBudget, KubeVirt, Quota, WorkloadColumns
+from ullage.sources.collection import Collection
+from ullage.sources.kubevirt_objects import (
+    Configuration,
+    Developer,
+    KubeVirtResource,
+    KubeVirtSpec,
+    KubeVirtStatus,
+    Migrations,
+)
+from ullage.sources.machines import strategy_of
+from ullage.sources.notes import NoteBook
+from ullage.sources.objects import Namespace, PodDisruptionBudget, QuotaAmounts, ResourceQuota
+from ullage.sources.rows import Row
+from ullage.sources.selectors import selector
+from ullage.sources.wire_values import amount, amounts
+
+_NAME_LABEL: Final = "kubernetes.io/metadata.name"
+_OWN_PREFIXES: Final = ("kubevirt-disruption-budget-", "kubevirt-migration-pdb-")
+_OWN_OWNERS: Final = ("VirtualMachineInstance", "VirtualMachineInstanceMigration")
+
+
+def namespaces(objects: Collection, rows: Sequence[Row]) -> tuple[tuple[str, ...], Labels]:
+    """Names, ascending, and labels of namespaces; those that only workloads tell of have the label of their name."""
+    labels = {row.namespace: {_NAME_LABEL: row.namespace} for row in rows if row.namespace}
+    labels |= {each.name: {_NAME_LABEL: each.name, **each.labels} for each in objects.of(Namespace)}
+    names = tuple(sorted(labels))
+    return names, Labels.of([labels[name] for name in names])
+
+
+def budgets(objects: Collection, workloads: WorkloadColumns) -> tuple[DisruptionBudget, ...]:
+    """PodDisruptionBudgets with their members, without those that KubeVirt made for its VMs and migrations.
+
+    A budget that does not say how many disruptions it allows allows none.
+    """
+    spaces = np.array(workloads.namespace, dtype=object)
+    return tuple(
+        DisruptionBudget(
+            namespace=each.namespace,
+            name=each.name,
+            disruptions_allowed=max(0, (each.status.disruptions_allowed if each.status else None) or 0),
+            members=frozen(np.flatnonzero(_members(each, workloads, spaces == each.namespace)), np.int32),
+        )
+        for each in objects.of(PodDisruptionBudget)
+        if not _is_of_kubevirt(each)
+    )
+
+
+def _members(budget: PodDisruptionBudget, workloads: WorkloadColumns, here: BoolArray) -> BoolArray:
+    wanted = _wanted(budget)
+    return here & workloads.labels.match(wanted) if wanted is not None and here.any() else np.zeros_like(here)
+
+
+def _wanted(budget: PodDisruptionBudget) -> tuple[Requirement, ...] | None:
+    wanted = selector(budget.spec.selector if budget.spec else None)
+    is_beta = (budget.api_version or "").endswith("/v1beta1")
+    return None if is_beta and not wanted else wanted
+
+
+def _is_of_kubevirt(budget: PodDisruptionBudget) -> bool:
+    return budget.name.startswith(_OWN_PREFIXES) or any(each.kind in _OWN_OWNERS for each in budget.owners)
+
+
+def quotas(objects: Collection, notes: NoteBook) -> tuple[Quota, ...]:
+    """ResourceQuotas; one without status counts with its spec and nothing used, and is noted."""
+    return tuple(_quota(each, notes) for each in objects.of(ResourceQuota))
+
+
+def _quota(wire: ResourceQuota, notes: NoteBook) -> Quota:
+    status, spec = wire.status or QuotaAmounts(), wire.spec or QuotaAmounts()
+
+    def complain(message: str) -> None:
+        notes.add("malformed-object", f"ResourceQuota {wire.key}", message)
+
+    if status.used is None:
+        notes.add("quota-without-status", wire.key)
+    hard = amounts(status.hard if status.hard is not None else spec.hard, complain)
+    used = amounts(status.used, complain)
+    return Quota(wire.namespace, wire.name, hard, {name: used.get(name, 0.0) for name in hard})
+
+
+def configuration_of(objects: Collection) -> Configuration | None:
+    """Configuration of the cluster's KubeVirt; ``None`` if the input does not hold it."""
+    found = objects.of(KubeVirtResource)
+    return ((found[0].spec or KubeVirtSpec()).configuration or Configuration()) if found else None
+
+
+def kubevirt(objects: Collection, notes: NoteBook) -> KubeVirt | None:
+    """What the KubeVirt object says; settings that are missing or out of range have KubeVirt's defaults."""
+    configuration = configuration_of(objects)
+    if configuration is None:
+        return None
+    found = objects.of(KubeVirtResource)[0]
+    version = (found.status or KubeVirtStatus()).observed_kube_virt_version or ""
+    migrations = configuration.migrations or Migrations()
+    developer = configuration.developer_configuration or Developer()
+
+    def positive(name: str, value: int | None, default: int, lowest: int = 1) -> int:
+        if value is not None and value < lowest:
+            notes.add("malformed-object", f"KubeVirt {found.key}", f"{name} cannot be {value}")
+        return default if value is None or value < lowest else value
+
+    return KubeVirt(
+        version=version.removeprefix("v"),
+        memory_overcommit_ratio=positive("memoryOvercommit", developer.memory_overcommit, 100, 10) / 100,
+        cpu_allocation_ratio=float(positive("cpuAllocationRatio", developer.cpu_allocation_ratio, 10)),
+        parallel_migrations_per_cluster=positive(
+            "parallelMigrationsPerCluster", migrations.parallel_migrations_per_cluster, 5
+        ),
+        parallel_outbound_migrations_per_node=positive(
+            "parallelOutboundMigrationsPerNode", migrations.parallel_outbound_migrations_per_node, 2
+        ),
+        bandwidth_per_migration_bytes_per_second=float(np.nan_to_num(amount(migrations.bandwidth_per_migration))),
+        completion_timeout_per_gib_seconds=float(
+            positive("completionTimeoutPerGiB", migrations.completion_timeout_per_gi_b, 150)
+        ),
+        allow_auto_converge=bool(migrations.allow_auto_converge),
+        allow_post_copy=bool(migrations.allow_post_copy),
+        eviction_strategy=strategy_of(configuration.eviction_strategy),
+    )
