@@ -178,7 +178,7 @@ class _Writer:
         moves_in = np.bincount([m.target for m in self._outcome.moves], minlength=len(state.nodes))
         statuses = []
         for n, (before, after) in enumerate(views):
-            cores, memory = np.nan_to_num(state.nodes.allocatable[n, [CPU_INDEX, MEMORY_INDEX]])
+            cores, memory = np.nan_to_num(state.nodes.allocatable[n, [CPU_INDEX, MEMORY_INDEX]]).tolist()
             code, reason = self._node_reason(n, after)
             statuses.append(
                 NodeStatus(
