@@ -12,6 +12,7 @@ import msgspec
 from descheduler.policy.plan import API_VERSION, KIND, RebalancePlan
 from ullage import config
 from ullage.model.codes import CODES, Code, Topic
+from ullage.sources.snapshot_wire import schema as snapshot_schema
 
 
 class Document(NamedTuple):
@@ -105,6 +106,7 @@ def rebalance_plan() -> str:
 DOCUMENTS: Final = (
     Document("codes.md", codes),
     Document("configuration.md", config.reference),
+    Document("schemas/cluster-snapshot.schema.json", lambda: snapshot_schema().decode()),
     Document("schemas/configuration.schema.json", config.schema_text),
     Document("schemas/rebalance-plan.schema.json", rebalance_plan),
 )

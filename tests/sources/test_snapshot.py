@@ -223,6 +223,12 @@ def test_what_is_no_document_is_refused(data: bytes, message: str) -> None:
         decode(data, "x")
 
 
+@pytest.mark.parametrize("junk", [b'"\x80":1,', b'"x":' + b"[" * 5000 + b"]" * 5000 + b",", b'"\\ud800":1,'])
+def test_junk_in_a_part_of_the_model_is_refused(junk: bytes) -> None:
+    with pytest.raises(InputError):
+        decode(encode(sample()).replace(b'"kubevirt":{', b'"kubevirt":{' + junk), "x")
+
+
 VALUES = st.recursive(
     st.none()
     | st.booleans()

@@ -234,7 +234,10 @@ class _Loose(msgspec.Struct, frozen=True):
 
 
 def _refuse_unknown_fields(data: bytes, document: Document, reader: Reader) -> None:
-    loose = msgspec.json.decode(data, type=_Loose).spec
+    try:
+        loose = msgspec.json.decode(data, type=_Loose).spec
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(reader.source, f"a part that is not known is not readable ({error})") from None
     spec = document.spec
     _compare("spec.nodes.taints.table", loose.nodes.taints.table, spec.nodes.taints.table, reader)
     for name in ("placements", "quotas", "kubevirt", "notes"):

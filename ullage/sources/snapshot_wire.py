@@ -17,7 +17,7 @@ from ullage.model.state import KubeVirt, Note, Quota
 
 API_VERSION: Final = "ullage.dev/v1alpha1"
 KIND: Final = "ClusterSnapshot"
-SCHEMA_ID: Final = "https://ullage.dev/schemas/cluster-snapshot.schema.json"
+SCHEMA_ID: Final = "https://ullage.dev/schemas/v1alpha1/cluster-snapshot.schema.json"
 
 Int32: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 
