@@ -78,6 +78,8 @@ def apply(state: ClusterState, moves: Sequence[Move], use: Use | None = None) ->
         w = move.workload
         if node[w] != move.source:
             raise ValueError(f"workload {state.workloads.key(w)} is not on node {state.nodes.name[move.source]}")
+        if move.source == move.target:
+            continue
         node[w] = move.target
         requested[move.source] -= state.workloads.requests[w]
         requested[move.target] += state.workloads.requests[w]
