@@ -16,6 +16,7 @@ import numpy as np
 
 from descheduler.policy.engines import Solution
 from descheduler.policy.problem import Problem, Tally
+from descheduler.policy.sequence import has_order
 from ullage.model.arrays import BoolArray, FloatArray, IntArray
 
 _TINY = 1e-9
@@ -57,6 +58,7 @@ def solve(problem: Problem, *, time_limit_seconds: float = 0.0) -> Solution:  # 
         _attempt(tally, best, rng, attempt)
         best.take(attempt)
     tally.restore(best.places)
+    exchange(tally, rng)
     settle(tally)
     return Solution(tally, "greedy", optimal=best.is_optimal())
 
@@ -87,10 +89,11 @@ class _Best:
 
     def take(self, attempt: int) -> None:
         value = (round(self._tally.overload(), 9), self._tally.price())
+        if value > self._value or not has_order(self._tally):
+            return
         if value < self._value:
             self.found_at = attempt
-        if value <= self._value:
-            self._value, self.places = value, dict(self._tally.away)
+        self._value, self.places = value, dict(self._tally.away)
 
     def is_optimal(self) -> bool:
         overload, cost = self._value
@@ -183,12 +186,30 @@ def take_back(tally: Tally, homes: set[int]) -> None:
             tally.move(workload, int(tally.problem.home[workload]))
 
 
+def exchange(tally: Tally, rng: np.random.Generator) -> None:
+    """Replace, dearest first, every moved workload by a cheaper one of its source that alone does as much."""
+    cost = tally.problem.cost
+    for workload in sorted(tally.away, key=lambda w: (-cost[w], w)):
+        target, home = tally.away[workload], int(tally.problem.home[workload])
+        tally.move(workload, home)
+        candidates = tally.candidates(home)
+        needed = tally.capacity.load[home] - tally.capacity.source[home]
+        enough = (tally.capacity.leaving[candidates] >= needed).all(axis=1)
+        cheaper = candidates[enough & (cost[candidates] < cost[workload] - _TINY)]
+
+        if not _move_best(tally, cheaper, -cost[cheaper], _Taste(), rng):
+            tally.move(workload, target)
+
+
 def settle(tally: Tally, passes: int = 2) -> None:
     """Give the moved workloads the destinations that they like and that leave the nodes most even; same victims."""
+    before = dict(tally.away)
     for _ in range(passes):
         changed = [_settle_one(tally, workload) for workload in sorted(tally.away)]
         if not any(changed):
-            return
+            break
+    if tally.away != before and not has_order(tally):
+        tally.restore(before)
 
 
 def _settle_one(tally: Tally, workload: int) -> bool:
