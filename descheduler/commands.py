@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from descheduler.report import FORMATS, page, parse, render
 from descheduler.report import why as explain
 from ullage.commands import Console, current_console
 from ullage.commands.config import configuration_option, read_configuration
+from ullage.commands.files import save
 from ullage.config import Configuration, override, parse_thresholds, with_thresholds
 from ullage.errors import UsageError
 from ullage.sources.inputs import load
@@ -84,7 +83,7 @@ class _Flags:
 @click.option("--target", metavar="cpu=80%,memory=80%", help="Sources come down to it, destinations stay under it")
 @click.option("--minimize", type=click.Choice(["moves", "bytes"]), help="What to spare first  [default: moves]")
 @click.option("--engine", type=click.Choice(list(ENGINES)), help="How to search  [default: greedy]")
-@click.option("--time-limit", type=float, metavar="SECONDS", help="For engines that use a solver  [default: 5]")
+@click.option("--time-limit", type=float, metavar="SECONDS", help="For engines that use a solver  [default: 4]")
 @click.option(
     "--max-moves", type=click.IntRange(min=0), metavar="N", help="Largest number of moves  [default: no limit]"
 )
@@ -114,7 +113,7 @@ def plan(
     made = _make(files, nodes, config, console)
     console.write(render(made, output, color=console.colored, width=shutil.get_terminal_size().columns))
     if report is not None:
-        _write_whole(report, page(made))
+        save(str(report), page(made).encode(), overwrite=True)
         console.note(f"report written to {report}")
     if fail_on == "over" and made.status.summary.nodes_over_after:
         return STAYS_OVER
@@ -140,22 +139,6 @@ def _split(files: tuple[str, ...], nodes: tuple[str, ...], goal: str) -> tuple[t
         raise UsageError(f"no such file: {named[0]}", "name at least one dump or snapshot")
     listed = tuple(n for text in nodes for n in text.split(","))
     return read, (*listed, *named)
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file that is either whole or not there."""
-    folder = path.parent
-    if not folder.is_dir():
-        raise UsageError(f"{path}: the folder {folder} does not exist", f"create it: mkdir -p {folder}")
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 @click.command(

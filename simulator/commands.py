@@ -85,7 +85,7 @@ def command(
       ullage generate --nodes 5000 --workloads 100000 --hot 0.05 --format snapshot -o large.json.gz
     """  # noqa: D301 - click's mark for text that keeps its lines
     from simulator.generator import ClusterSpec, generate
-    from ullage.sources.snapshot_file import check_free, save
+    from ullage.commands.files import check_free, save
 
     check_free(output, overwrite=force)
     spec = ClusterSpec(

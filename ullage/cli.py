@@ -43,6 +43,8 @@ class Entry(NamedTuple):
 COMMANDS: Final[Mapping[str, Entry]] = {
     "plan": Entry("descheduler.commands:plan", "Plan which workloads to move where, from files"),
     "why": Entry("descheduler.commands:why", "Say why a saved plan does what it does to a node, VM or pod"),
+    "audit": Entry("descheduler.audit_command:audit", "Find what endangers memory on a cluster, and what to do"),
+    "extender": Entry("extender.commands:extender", "Serve kube-scheduler: filter and score nodes on real use"),
     "snapshot": Entry("ullage.commands.snapshot:command", "Convert Kubernetes dumps to a snapshot, and look into one"),
     "generate": Entry("simulator.commands:command", "Generate a plausible cluster for trials and tests"),
     "overhead": Entry("ullage.commands.overhead:command", "Compute what KubeVirt adds to a VM's memory"),

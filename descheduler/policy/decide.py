@@ -11,7 +11,15 @@ import numpy as np
 
 from descheduler.policy.bounds import Bound
 from descheduler.policy.classify import classify
-from descheduler.policy.explain import Refusals, move_reason, reference, stays_over, unknown_reason
+from descheduler.policy.explain import (
+    Refusals,
+    move_reason,
+    not_emptied,
+    other_goal,
+    reference,
+    stays_over,
+    unknown_reason,
+)
 from descheduler.policy.goals import GoalFunction, Outcome
 from descheduler.policy.goals.balance import balance
 from descheduler.policy.goals.consolidate import consolidate
@@ -33,9 +41,10 @@ from descheduler.policy.plan import (
     Threshold,
 )
 from descheduler.policy.problem import Tally
-from descheduler.policy.setting import Setting, committed, setting, stays_anyway
+from descheduler.policy.setting import Setting, setting, stays_anyway
 from ullage.config.schema import Configuration
 from ullage.errors import UsageError
+from ullage.estimation.danger import dies_next, worst_case_of
 from ullage.model.arrays import FloatArray
 from ullage.model.changes import apply
 from ullage.model.codes import CODES
@@ -46,6 +55,8 @@ GOALS: Final[Mapping[Goal, GoalFunction]] = MappingProxyType(
     {Goal.RELIEVE: relieve, Goal.BALANCE: balance, Goal.EVACUATE: evacuate, Goal.CONSOLIDATE: consolidate}
 )
 """Goals by name: one file and one line each."""
+_VICTIMS: Final = 3
+"""How many of those that the kubelet would evict first are named per node."""
 
 
 def decide(
@@ -197,20 +208,25 @@ class _Writer:
 
     def _node_reason(self, node: int, after: NodeView) -> tuple[str, str]:
         name = self._given.state.nodes.name[node]
+        emptied = not_emptied(self._refused, name) if self._goal is Goal.EVACUATE else ("", "")
+        if emptied[0]:
+            return emptied
         if after.node_class is NodeClass.UNKNOWN:
             return "node-unknown", unknown_reason(self._given, node)
+        if after.node_class is NodeClass.OVER and self._goal is not Goal.RELIEVE:
+            return other_goal(self._goal, self._ratio_after[node], self._given)
         if after.node_class is NodeClass.OVER:
             return stays_over(self._refused, name, self._ratio_after[node], self._given)
         return "", ""
 
     def _views(self, state: ClusterState, ratio: FloatArray, classes: Sequence[NodeClass]) -> list[NodeView]:
-        nodes = state.nodes
+        given, nodes, node = self._given, state.nodes, state.workloads.node
         with np.errstate(divide="ignore", invalid="ignore"):
             requested = nodes.requested / nodes.allocatable
             room = nodes.allocatable[:, MEMORY_INDEX] + np.nan_to_num(nodes.swap_capacity_bytes)
-            commit = committed(self._given.state, self._given.forecast)
-            worst = np.bincount(state.workloads.node, weights=commit, minlength=len(nodes)) / room
-        count = np.bincount(state.workloads.node, minlength=len(nodes))
+            worst = worst_case_of(given.state, given.forecast, node) / room
+        count = np.bincount(node, minlength=len(nodes))
+        victims = dies_next(given.state, given.forecast, _VICTIMS, node)
         return [
             NodeView(
                 node_class=classes[n],
@@ -220,6 +236,7 @@ class _Writer:
                 memory_requested_ratio=_rounded(requested[n, MEMORY_INDEX]),
                 worst_case_memory_ratio=_rounded(worst[n]),
                 workloads=int(count[n]),
+                dies_next=tuple(state.workloads.key(w) for w in victims[n]),
             )
             for n in range(len(nodes))
         ]
@@ -235,7 +252,7 @@ class _Writer:
             nodes_over_before=given.classes.count(NodeClass.OVER),
             nodes_over_after=self._classes_after.count(NodeClass.OVER),
             nodes_unknown=given.classes.count(NodeClass.UNKNOWN),
-            relief_possible=bound.possible if bound else None,
+            relief_possible=bound.possible if bound and self._goal is Goal.RELIEVE else None,
             cpu_deviation_before=_deviation(before, 0),
             cpu_deviation_after=_deviation(after, 0),
             memory_deviation_before=_deviation(before, 1),
@@ -257,7 +274,7 @@ class _Writer:
         notes = [PlanNote(n.code, n.text, n.objects) for n in given.state.notes]
         notes += [PlanNote(code, text) for code, text in self._outcome.remarks]
         notes += [*_unknown_note(given), *_estimate_note(given)]
-        if self._outcome.bound and not self._outcome.bound.possible:
+        if self._goal is Goal.RELIEVE and self._outcome.bound and not self._outcome.bound.possible:
             notes.append(PlanNote("relief-impossible", CODES["relief-impossible"].meaning))
         return tuple(notes)
 

@@ -153,9 +153,7 @@ def _over_quota(state: ClusterState) -> BoolArray:
 def _second_pod_passes(state: ClusterState, quota: Quota, rows: IntArray) -> BoolArray:
     passes = np.zeros(len(rows), dtype=np.bool_)
     for name, hard in quota.hard.items():
-        kind, _, resource = (
-            name.rpartition(".") if name.startswith(("requests.", "limits.")) else ("requests", "", name)
-        )
+        kind, _, resource = name.partition(".") if name.startswith(("requests.", "limits.")) else ("requests", "", name)
         if resource in state.resources:
             table = state.workloads.limits if kind == "limits" else state.workloads.requests
             demand = np.nan_to_num(table[rows, state.resource(resource)])

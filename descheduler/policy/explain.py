@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from descheduler.policy.goals import Outcome
-from descheduler.policy.plan import NodeClass, Refusal, WorkloadRef
+from descheduler.policy.plan import Goal, Refusal, WorkloadRef
 from descheduler.policy.problem import Tally
 from descheduler.policy.setting import Setting
 from ullage.model.arrays import FloatArray
 from ullage.model.changes import Move
 from ullage.model.codes import CODES
+from ullage.model.measures import NodeMeasure
 from ullage.model.quantity import format_bytes
-from ullage.model.state import ClusterState, WorkloadKind
+from ullage.model.resources import CPU_INDEX, MEMORY_INDEX
+from ullage.model.state import ClusterState, NodeFlag, WorkloadKind
 
 _RESOURCES = ("CPU", "memory")
 
@@ -65,6 +68,11 @@ class Refusals:
     outcome: Outcome
     tally: Tally
 
+    @cached_property
+    def asked(self) -> frozenset[int]:
+        """Nodes that the goal wants to come down."""
+        return frozenset(self.outcome.problem.sources.tolist())
+
     def all(self) -> tuple[Refusal, ...]:
         """One refusal per workload that stays on a node that the goal is about, in order of node and workload."""
         moved = {m.workload for m in self.outcome.moves}
@@ -82,7 +90,7 @@ class Refusals:
             detail = self.given.state.workloads.blocked_reason[workload] if code == "not-live-migratable" else ""
             return code, CODES[code].meaning + (f" KubeVirt says: {detail}." if detail else "")
         node = self.outcome.problem.home[workload]
-        if not self.tally.capacity.excess(np.array([node])).any():
+        if self._asked(node) and not self.tally.capacity.excess(np.array([node])).any():
             return (
                 "not-needed",
                 f"It brings {use_text(self.given, workload)}; the node reaches its target without this move.",
@@ -91,19 +99,32 @@ class Refusals:
             return "move-budget", f"The limit of {self.outcome.problem.limit} moves is reached."
         return self._no_destination(workload)
 
+    def _asked(self, node: int) -> bool:
+        """Whether the goal wants this node to come down; balance asks nothing of any node."""
+        return node in self.asked
+
     def _no_destination(self, workload: int) -> tuple[str, str]:
         counts = self.rejected_by(workload)
         if counts["disruption-budget"]:
             return "disruption-budget", CODES["disruption-budget"].meaning
+        total = sum(counts.values())
+        if not total:
+            return "no-destination", "There is no other node."
         if counts["open"]:
-            places = counts["open"]
+            but = self._in_vain(workload)
             return (
                 "no-gain",
-                f"{places} nodes would take {use_text(self.given, workload)}, but the move relieves nothing that is over.",
+                f"{counts['open']} of {total} other nodes would take {use_text(self.given, workload)}, but {but}.",
             )
-        total = sum(counts.values())
         why = ", ".join(f"{n} {code}" for code, n in counts.most_common())
         return "no-destination", f"None of {total} other nodes takes {use_text(self.given, workload)}: {why}."
+
+    def _in_vain(self, workload: int) -> str:
+        capacity, node = self.tally.capacity, self.outcome.problem.home[workload]
+        if not self._asked(node):
+            return "it gains too little"
+        relieves = capacity.leaving[workload][capacity.excess(np.array([node]))[0] > 0].any()
+        return "no better plan was found with it" if relieves else "the move relieves nothing that is over"
 
     def rejected_by(self, workload: int) -> Counter[str]:
         """Count of other nodes by the first rule that rejects them; key ``open`` counts those that nothing rejects."""
@@ -125,38 +146,50 @@ class Refusals:
 def stays_over(refusals: tuple[Refusal, ...], node: str, ratio: FloatArray, given: Setting) -> tuple[str, str]:
     """Code and sentence for a node that is still over after the plan; `ratio` is its float64 (2,) afterwards."""
     mine = Counter(r.code for r in refusals if r.node == node)
-    over = " and ".join(
-        f"{_RESOURCES[r]} {percent(ratio[r])} (threshold {percent(given.limits.high[r])})"
-        for r in np.flatnonzero(ratio > given.limits.high)
-    )
     listed = ", ".join(f"{n} {code}" for code, n in mine.most_common(4)) or "no workloads"
     if mine["move-budget"]:
         code = "node-over-budget"
     elif mine["no-destination"] or mine["disruption-budget"]:
         code = "node-over-no-room"
-    elif mine["no-gain"]:
+    elif mine["no-gain"] or not mine:
         code = "node-over-not-attributed"
     else:
         code = "node-over-no-victim"
-    return code, f"{over} after the plan; of its workloads: {listed}."
+    return code, f"{_over(ratio, given)} after the plan; of its workloads: {listed}."
+
+
+def _over(ratio: FloatArray, given: Setting) -> str:
+    return " and ".join(
+        f"{_RESOURCES[r]} {percent(ratio[r])} (threshold {percent(given.limits.high[r])})"
+        for r in np.flatnonzero(ratio > given.limits.high)
+    )
+
+
+def other_goal(goal: Goal, ratio: FloatArray, given: Setting) -> tuple[str, str]:
+    """Code and sentence for a node that is over after a plan that was not made to bring it down."""
+    return "node-over-other-goal", f"{_over(ratio, given)} after the plan; the goal {goal} does not ask for less."
+
+
+def not_emptied(refusals: tuple[Refusal, ...], node: str) -> tuple[str, str]:
+    """Code and sentence for a node that was to be emptied and is not; empty if only what belongs to the node stays."""
+    stay = Counter(r.code for r in refusals if r.node == node and r.code not in ("daemonset", "mirror-pod"))
+    listed = ", ".join(f"{n} {code}" for code, n in stay.most_common(4))
+    return ("node-not-emptied", f"{stay.total()} of its workloads stay: {listed}.") if stay else ("", "")
 
 
 def unknown_reason(given: Setting, node: int) -> str:
     """Why a node cannot be judged."""
-    if np.isnan(given.state.nodes.allocatable[node, :2]).any():
+    nodes = given.state.nodes
+    if not nodes.has(NodeFlag.READY)[node]:
+        return "It is not ready."
+    allocatable = nodes.allocatable[node, [CPU_INDEX, MEMORY_INDEX]]
+    if np.isnan(allocatable).any():
         return "It does not say what it can allocate."
-    age = given.state.nodes.measures.age_seconds[node]
-    if np.isnan(age).all():
-        return "No use of it was measured, or it is not ready."
-    oldest = float(np.nanmax(age))
+    if not allocatable.all():
+        return "It has no CPU or no memory to allocate."
+    age = nodes.measures.age_seconds[node, [NodeMeasure.CPU_MEAN_CORES, NodeMeasure.MEMORY_MEAN_BYTES]]
+    if np.isnan(age).any():
+        missing = " and ".join(name for name, a in zip(_RESOURCES, age, strict=True) if np.isnan(a))
+        return f"Its use of {missing} was not measured."
     limit = given.config.telemetry.max_age_seconds
-    return f"Its measures are up to {oldest:.0f} s old (limit {limit:.0f} s), incomplete, or it is not ready."
-
-
-def class_after(given: Setting, node: int, ratio: FloatArray) -> NodeClass:
-    """Class of a node after the plan: between target and high it is fit."""
-    if given.classes[node] is NodeClass.UNKNOWN:
-        return NodeClass.UNKNOWN
-    if (ratio > given.limits.high).any():
-        return NodeClass.OVER
-    return NodeClass.UNDER if (ratio < given.limits.low).all() else NodeClass.FIT
+    return f"Its use was measured {age.max():.0f} s ago (limit {limit:.0f} s)."

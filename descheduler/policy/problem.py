@@ -43,6 +43,8 @@ class Problem:
         float64 (W,): memory that a move copies.
     preference
         float64 (W, ) to (N,) by call: 0..1, how much a workload would like each node.
+    worthwhile
+        Least scaled relief of a single move off a source that cannot come down all the way.
     limit
         Largest number of moves; ``None`` for no limit.
     bound
@@ -66,6 +68,7 @@ class Problem:
     cost: FloatArray
     moved_bytes: FloatArray
     preference: Callable[[int], FloatArray]
+    worthwhile: float = 0.0
     limit: int | None = None
     bound: float = 0.0
     tolerance: float = 1e-9
@@ -98,10 +101,17 @@ class Tally:
         self.node = problem.home.copy()
         self.away: dict[int, int] = {}
         self.spent = 0
+        self._replay: Tally | None = None
         order = np.argsort(problem.home, kind="stable")
         order = order[problem.movable[order]]
         self._members = order
         self._starts = np.searchsorted(problem.home[order], np.arange(len(problem.open_nodes) + 1))
+
+    def replay(self) -> Tally:
+        """A second tally of the same problem to try orders on; made once, because terms are dear to make."""
+        if self._replay is None:
+            self._replay = Tally(self.problem)
+        return self._replay
 
     def candidates(self, node: int) -> IntArray:
         """Movable workloads of `node` that are still there, ascending."""
@@ -117,6 +127,10 @@ class Tally:
             result &= term.allows(workloads)
         result[np.arange(len(workloads)), self.node[workloads]] = False
         return result
+
+    def admits(self, workload: int, node: int) -> bool:
+        """Whether a workload that is elsewhere may go to `node` now."""
+        return bool(self.problem.open_nodes[node]) and all(term.admits(workload, node) for term in self.terms)
 
     def full(self) -> bool:
         """Whether the limit on moves is reached."""
@@ -137,9 +151,8 @@ class Tally:
         """Whether the workload may go back home without passing a limit or a rule."""
         if not self.capacity.may_return(workload):
             return False
-        home = self.problem.home[workload]
-        batch = np.array([workload])
-        return all(term.allows(batch)[0, home] for term in self.terms[:-1])
+        home = int(self.problem.home[workload])
+        return all(term.admits(workload, home) for term in self.terms[:-1])
 
     def restore(self, places: dict[int, int]) -> None:
         """Bring about exactly the places of an earlier `away`."""

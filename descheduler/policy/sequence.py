@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from descheduler.policy.problem import Problem, Tally
+from descheduler.policy.problem import Tally
 from ullage.model.changes import Move
 
 
-def safe_order(problem: Problem, places: dict[int, int]) -> tuple[tuple[Move, ...], tuple[int, ...]]:
-    """Order in which to bring the workloads to `places`.
+def safe_order(tally: Tally, places: dict[int, int]) -> tuple[tuple[Move, ...], tuple[int, ...]]:
+    """Order in which to bring the workloads to `places`; `tally` is set back to the start first.
 
     The most endangered source goes first; a move whose destination has no room yet waits for the moves that make it.
 
@@ -26,13 +26,14 @@ def safe_order(problem: Problem, places: dict[int, int]) -> tuple[tuple[Move, ..
     left_out
         Workloads that would only fit if two or more moves happened at once.
     """
-    tally = Tally(problem)
+    problem = tally.problem
+    tally.restore({})
     waiting = _by_urgency(tally, places)
     moves: list[Move] = []
     while waiting:
         blocked = []
         for workload in waiting:
-            if tally.fits(np.array([workload]))[0, places[workload]]:
+            if tally.admits(workload, places[workload]):
                 moves.append(Move(workload, int(problem.home[workload]), places[workload]))
                 tally.move(workload, places[workload])
             else:
@@ -41,6 +42,18 @@ def safe_order(problem: Problem, places: dict[int, int]) -> tuple[tuple[Move, ..
             return tuple(moves), tuple(blocked)
         waiting = blocked
     return tuple(moves), ()
+
+
+def has_order(tally: Tally) -> bool:
+    """Whether the places of `tally` can be brought about move by move.
+
+    Only nodes that both lose and gain can be in the way, and only moves from or to them are replayed. Placement rules that
+    depend on others may make an exception, which `safe_order` finds in the end.
+    """
+    home, away = tally.problem.home, tally.away
+    both = {int(home[w]) for w in away} & set(away.values())
+    concerned = {w: target for w, target in away.items() if target in both or int(home[w]) in both}
+    return not concerned or not safe_order(tally.replay(), concerned)[1]
 
 
 def _by_urgency(tally: Tally, places: dict[int, int]) -> Sequence[int]:

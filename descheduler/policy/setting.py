@@ -17,15 +17,18 @@ from descheduler.policy.terms.capacity import Dimension
 from descheduler.policy.terms.disruption import Disruption
 from descheduler.policy.terms.placement import Placing
 from ullage.config.schema import Configuration
+from ullage.estimation.danger import committed
 from ullage.estimation.forecast import Forecast, Prediction, forecast
 from ullage.model.arrays import BoolArray, FloatArray, IntArray
 from ullage.model.measures import WorkloadMeasure
 from ullage.model.resources import CPU_INDEX, MEMORY_INDEX
-from ullage.model.state import ClusterState, WorkloadFlag, WorkloadKind
+from ullage.model.state import ClusterState, WorkloadFlag
 from ullage.scoring.feasibility import Feasibility
 
 _MARGIN = 1e-9
 """Relative distance that loads keep from limits, so that rounding never passes one."""
+_PRICE_OF_A_MOVE_GIB = 0.5
+"""What a move costs besides its bytes when bytes count: without it plans are many tiny moves that save next to nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +114,7 @@ def setting(
 
 def _moved_bytes(state: ClusterState, expected: Forecast) -> FloatArray:
     swap = state.workloads.measures.column(WorkloadMeasure.SWAP_USED_BYTES)
-    copied = expected.use.leaving[:, 1] + np.nan_to_num(swap)
+    copied = expected.mean[:, 1] + np.nan_to_num(swap)
     return np.where(expected.measured, copied, expected.use.landing[:, 1])
 
 
@@ -159,6 +162,7 @@ def problem(given: Setting, sources: IntArray, *, empty: bool = False) -> Proble
         cost=_cost(given, movable),
         moved_bytes=given.moved_bytes,
         preference=given.feasibility.preference,
+        worthwhile=given.config.planning.balance_minimum_gain,
         limit=given.config.planning.max_moves,
         rounds=4 * given.config.planning.restarts,
     )
@@ -167,23 +171,26 @@ def problem(given: Setting, sources: IntArray, *, empty: bool = False) -> Proble
 def with_bound(of: Problem, minimize: str, moves: int, volume: float) -> Problem:
     """`of` with its lower bound in the unit of its costs."""
     if minimize == "bytes":
-        return replace(of, bound=volume / 2**30)
-    return replace(of, bound=float(moves), tolerance=1.0 - _MARGIN)
+        return replace(of, bound=volume / 2**30 + moves * _PRICE_OF_A_MOVE_GIB)
+    return replace(of, bound=float(moves), tolerance=0.5)
 
 
 def _terms(state: ClusterState) -> tuple[Term, ...]:
     return (
         Disruption(state.budgets, state.workloads.node, len(state.nodes)),
-        Placing(Feasibility(state)),
+        Placing(Feasibility(state), state.workloads.node),
     )
 
 
 def _cost(given: Setting, movable: BoolArray) -> FloatArray:
-    """Per move: its GiB; or 1, plus a share of all bytes below 1 in sum, so that fewer bytes win between as many moves."""
+    """Per move: its GiB; or 1 and a share of all bytes, below 1/3 in sum, so that fewer bytes win between as many moves.
+
+    With 1/3, costs of plans of unlike numbers of moves are more than 2/3 apart: whoever stops within 1/2 has the fewest.
+    """
     volume = given.moved_bytes
     if given.config.planning.minimize == "bytes":
-        return np.maximum(volume / 2**30, 1e-6)
-    return 1.0 + volume / max(1.0, float(volume[movable].sum()) * (1 + _MARGIN))
+        return volume / 2**30 + _PRICE_OF_A_MOVE_GIB
+    return 1.0 + volume / max(1.0, float(volume[movable].sum()) * (3 + _MARGIN))
 
 
 def _use(given: Setting, sources: IntArray) -> list[Dimension]:
@@ -247,19 +254,6 @@ def _worst_case(given: Setting) -> list[Dimension]:
             scale=_positive(room),
         )
     ]
-
-
-def committed(state: ClusterState, expected: Forecast) -> FloatArray:
-    """Memory that each workload may take in the worst case, float64 (W,), bytes.
-
-    Guest and overhead of a VM; the limit of a pod, or what it is expected to use where it has none.
-    """
-    workloads = state.workloads
-    guest = workloads.guest_memory_bytes + np.nan_to_num(workloads.overhead_bytes)
-    limit = workloads.limits[:, MEMORY_INDEX]
-    pod = np.where(np.isnan(limit), expected.use.landing[:, 1], limit)
-    machine = (workloads.kind == WorkloadKind.VMI) & ~np.isnan(guest)
-    return np.where(machine, guest, np.nan_to_num(pod))
 
 
 def _leave(state: ClusterState, movable: BoolArray, sources: IntArray) -> Dimension:

@@ -32,9 +32,9 @@ def convert(files: tuple[str, ...], output: str, *, force: bool) -> None:
       kubectl get --raw /apis/metrics.k8s.io/v1beta1/pods > pods.json
       ullage snapshot convert objects.json nodes.json pods.json -o cluster.snapshot.json.gz
     """  # noqa: D301 - click's mark for text that keeps its lines
+    from ullage.commands.files import check_free, save
     from ullage.sources.inputs import load
     from ullage.sources.snapshot import encode
-    from ullage.sources.snapshot_file import check_free, save
 
     check_free(output, overwrite=force)
     console = current_console()

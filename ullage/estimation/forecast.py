@@ -42,6 +42,8 @@ class Forecast:
         float64 (N, 2), CPU cores and memory bytes; NaN where the node cannot be judged.
     use
         What each workload takes from its node and brings to another, float64 (W, 2) each, no NaN.
+    mean
+        float64 (W, 2), measured mean use of each workload; NaN where it was not measured or is too old.
     measured
         bool (W,): CPU and memory of the workload were measured and are fresh. What is estimated is never counted as
         relief: such a workload leaves with 0 and lands with its estimate.
@@ -49,6 +51,7 @@ class Forecast:
 
     node_use: FloatArray
     use: Use
+    mean: FloatArray
     measured: BoolArray
 
 
@@ -66,8 +69,27 @@ def forecast(state: ClusterState, prediction: Prediction) -> Forecast:
     peak = _predict(state.workloads.measures, _WORKLOAD, prediction)
     landing = np.where(measured[:, None], peak, estimates(state, mean))
     landing[:, 1] += np.nan_to_num(state.workloads.measures.column(WorkloadMeasure.SWAP_USED_BYTES))
-    leaving = np.where(measured[:, None], mean, 0.0)
-    return Forecast(nodes + _unseen(state, landing, measured), Use(leaving, landing), measured)
+    leaving = np.where(measured[:, None], mean + _margin_share(state, nodes, prediction), 0.0)
+    return Forecast(nodes + _unseen(state, landing, measured), Use(leaving, landing), mean, measured)
+
+
+def _margin_share(state: ClusterState, node_use: FloatArray, prediction: Prediction) -> FloatArray:
+    """What of its node's margin (predicted peak less mean) goes away with each workload, float64 (W, 2), no NaN.
+
+    The deviation of a sum of independent loads is the root of the summed variances, so that taking one of variance v away from
+    a node of variance s lowers the deviation by at least ``deviation * v / (2 s)``. Loads that rise together give more; half
+    of the proportional share is therefore on the safe side. A workload without a measured deviation takes nothing along.
+    """
+    share = np.zeros((len(state.workloads), 2))
+    for r, (of_node, of_workload) in enumerate(zip(_NODE, _WORKLOAD, strict=True)):
+        mean, deviation = (state.nodes.measures.fresh(m, prediction.max_age_seconds) for m in of_node[:2])
+        own = np.nan_to_num(state.workloads.measures.fresh(of_workload[1], prediction.max_age_seconds)) ** 2
+        total = np.bincount(state.workloads.node, weights=own, minlength=len(mean))
+        variance = np.maximum(np.nan_to_num(deviation) ** 2, total)
+        margin = np.nan_to_num(np.maximum(node_use[:, r] - mean, 0.0))
+        per_variance = np.divide(margin, 2 * variance, out=np.zeros_like(margin), where=variance > 0)
+        share[:, r] = own * per_variance[state.workloads.node]
+    return share
 
 
 def _predict(

@@ -22,9 +22,10 @@ from descheduler.policy.engines import Solution
 from descheduler.policy.engines.greedy import settle
 from descheduler.policy.engines.greedy import solve as solve_greedily
 from descheduler.policy.problem import Problem, Tally
-from descheduler.policy.sequence import safe_order
+from descheduler.policy.sequence import has_order, safe_order
+from descheduler.policy.terms.capacity import Dimension
 from ullage.errors import EngineError
-from ullage.model.arrays import FloatArray, IntArray
+from ullage.model.arrays import BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
     import highspy
@@ -44,20 +45,37 @@ def solve(problem: Problem, *, time_limit_seconds: float) -> Solution:
         HiGHS is not installed.
     """
     start = solve_greedily(problem)
-    if start.optimal:
+    if not len(problem.sources):
         return Solution(start.tally, "exact", optimal=True)
-    model = _Model.of(problem)
-    if not len(model.workload) or len(model.workload) > _LARGEST:
-        remark = f"A model of {len(model.workload)} variables was not tried; the greedy plan stands."
-        return Solution(start.tally, "greedy", optimal=False, remark=remark)
-    places, proven = model.solve(start.tally, time_limit_seconds)
+    movable, fits = _choices(problem)
+    variables = int(fits.sum())
+    if not 0 < variables <= _LARGEST:
+        return _fallback(start, f"A model of {variables} variables was not tried")
+    row, node = np.nonzero(fits)
+    verdict = _Model(problem, movable[row], node.astype(np.int64)).solve(start.tally, time_limit_seconds)
+    if verdict.infeasible:
+        return _fallback(start, "The solver's model has no plan that reaches the goal in full")
     tally = Tally(problem)
-    tally.restore(places)
-    if not _better(tally, start.tally) or safe_order(problem, places)[1]:
-        remark = "The solver found nothing better in its time; the greedy plan stands."
-        return Solution(start.tally, "greedy", optimal=False, remark=remark)
+    tally.restore(verdict.places)
+    if not _better(tally, start.tally) or safe_order(Tally(problem), verdict.places)[1]:
+        return _fallback(start, "The solver found nothing better that can be carried out move by move")
     settle(tally)
-    return Solution(tally, "exact", optimal=proven)
+    if not has_order(tally):
+        tally.restore(verdict.places)
+    remark = "" if verdict.proven else "The solver's time was up before it could prove that no plan costs less."
+    return Solution(tally, "exact", optimal=verdict.proven, remark=remark)
+
+
+def _fallback(start: Solution, why: str) -> Solution:
+    return Solution(start.tally, "greedy", optimal=False, remark=f"{why}; the greedy plan stands.")
+
+
+def _choices(problem: Problem) -> tuple[IntArray, BoolArray]:
+    """Movable workloads of the sources, and the nodes, bool (len, N), that each could go to if all nodes were empty."""
+    movable = np.flatnonzero(problem.movable & np.isin(problem.home, problem.sources))
+    roomy = Tally(problem)
+    roomy.capacity.room[:] = np.maximum(roomy.capacity.room, roomy.capacity.target.T)
+    return movable, roomy.fits(movable)
 
 
 def _better(tally: Tally, than: Tally) -> bool:
@@ -69,6 +87,15 @@ def _better(tally: Tally, than: Tally) -> bool:
     return (mine, tally.price()) <= (other, than.price())
 
 
+@dataclass(frozen=True)
+class _Verdict:
+    """Places of the solver's best solution; whether it is proven to be the best, or proven that there is none."""
+
+    places: dict[int, int]
+    proven: bool
+    infeasible: bool
+
+
 @dataclass(frozen=True, eq=False)
 class _Model:
     """Variables (workload, node) in order, and what they are made from."""
@@ -77,16 +104,8 @@ class _Model:
     workload: IntArray
     node: IntArray
 
-    @classmethod
-    def of(cls, problem: Problem) -> _Model:
-        movable = np.flatnonzero(problem.movable & np.isin(problem.home, problem.sources))
-        roomy = Tally(problem)
-        roomy.capacity.load[:] = np.minimum(roomy.capacity.load, 0.0)
-        row, node = np.nonzero(roomy.fits(movable)) if len(movable) else (movable, movable)
-        return cls(problem, movable[row], node.astype(np.int64))
-
-    def solve(self, start: Tally, time_limit_seconds: float) -> tuple[dict[int, int], bool]:
-        """Places of the best solution found, and whether it is proven to be the best."""
+    def solve(self, start: Tally, time_limit_seconds: float) -> _Verdict:
+        """The best solution found in the time."""
         highs = _import()
         solver = highs.Highs()
         for option, value in _options(self.problem, time_limit_seconds).items():
@@ -98,7 +117,12 @@ class _Model:
         solver.run()
         chosen = np.flatnonzero(np.array(solver.getSolution().col_value) > 0.5)
         places = {int(self.workload[i]): int(self.node[i]) for i in chosen}
-        return places, bool(solver.getModelStatus() == highs.HighsModelStatus.kOptimal)
+        status = solver.getModelStatus()
+        return _Verdict(
+            places,
+            proven=bool(status == highs.HighsModelStatus.kOptimal),
+            infeasible=bool(status == highs.HighsModelStatus.kInfeasible),
+        )
 
     def _program(self, highs: ModuleType) -> highspy.HighsLp:
         rows, columns, values, upper = self._entries()
@@ -123,9 +147,7 @@ class _Model:
         home = problem.home[self.workload]
         for d in problem.dimensions:
             first = sum(map(len, upper))
-            limit = np.where(np.isfinite(d.source), d.source, np.maximum(d.target, d.load))
-            finite = np.isfinite(limit)
-            upper.append(np.where(finite, (limit - d.load) / d.scale - _TIGHTEN, np.inf))
+            upper.append(_room(d))
             entries.append((first + self.node, variables, d.landing[self.workload] / d.scale[self.node]))
             entries.append((first + home, variables, -d.leaving[self.workload] / d.scale[home]))
         if problem.limit is not None:
@@ -136,6 +158,17 @@ class _Model:
         return rows[kept], columns[kept], values[kept], np.concatenate(upper)
 
 
+def _room(d: Dimension) -> FloatArray:
+    """Scaled room below the limit of each node, less what the solver may be off by; inf without a limit.
+
+    What is full takes nothing more, and a source that is to be emptied cannot lose more than all.
+    """
+    limit = np.where(np.isfinite(d.source), d.source, np.maximum(d.target, d.load))
+    room = np.where(np.isfinite(limit), (limit - d.load) / d.scale, np.inf)
+    tight = np.where(d.source > 0, room - _TIGHTEN, room)
+    return np.where(room >= 0, np.maximum(room - _TIGHTEN, 0.0), tight)
+
+
 def _options(problem: Problem, time_limit_seconds: float) -> dict[str, object]:
     """One thread and a fixed seed, so that a run that is not cut off by its time repeats itself."""
     return {
@@ -144,7 +177,7 @@ def _options(problem: Problem, time_limit_seconds: float) -> dict[str, object]:
         "random_seed": problem.seed,
         "time_limit": time_limit_seconds,
         "mip_feasibility_tolerance": 1e-9,
-        "mip_abs_gap": problem.tolerance,
+        "mip_abs_gap": 1e-6,
         "mip_rel_gap": 0.0,
     }
 

@@ -23,9 +23,11 @@ _TINY = 1e-9
 _FRESH = 2.0
 """Share of constructions that start from nothing, times the number of sources: with many, ruining a few is the better way."""
 _POLISH = 8
-"""Rounds without improvement after which a plan at the lower bound is left as it is."""
-_PATIENCE = 40
-"""The same for any plan."""
+"""Rounds that a plan at the lower bound is still given to become cheaper in what only breaks ties."""
+_PASSES = 2
+"""How often `settle` goes over all moves."""
+_PATIENCE = 24
+"""Rounds without improvement after which any plan is left as it is."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class _Taste:
     victim_noise: float = 0.0
     target_noise: float = 0.0
     aligned: bool = False
+    anywhere: bool = False
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> _Taste:
@@ -44,6 +47,7 @@ class _Taste:
             victim_noise=float(rng.choice([0.0, 0.1, 0.3, 1.0])),
             target_noise=float(rng.choice([0.0, 0.02, 0.1, 0.5])),
             aligned=bool(rng.integers(2)),
+            anywhere=bool(rng.integers(4) == 0),
         )
 
 
@@ -58,8 +62,11 @@ def solve(problem: Problem, *, time_limit_seconds: float = 0.0) -> Solution:  # 
         _attempt(tally, best, rng, attempt)
         best.take(attempt)
     tally.restore(best.places)
-    exchange(tally, rng)
-    settle(tally)
+    for step in (exchange, settle, mop_up):
+        before = dict(tally.away)
+        step(tally, rng)
+        if tally.away != before and not has_order(tally):
+            tally.restore(before)
     return Solution(tally, "greedy", optimal=best.is_optimal())
 
 
@@ -84,7 +91,8 @@ class _Best:
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
         self.places: dict[int, int] = {}
-        self.found_at = -1
+        self.found_at = 0
+        self.optimal_at: int | None = None
         self._value = (round(tally.overload(), 9), 0.0)
 
     def take(self, attempt: int) -> None:
@@ -94,6 +102,8 @@ class _Best:
         if value < self._value:
             self.found_at = attempt
         self._value, self.places = value, dict(self._tally.away)
+        if self.optimal_at is None and self.is_optimal():
+            self.optimal_at = attempt
 
     def is_optimal(self) -> bool:
         overload, cost = self._value
@@ -101,9 +111,10 @@ class _Best:
         return overload == 0.0 and cost <= problem.bound + problem.tolerance
 
     def is_enough(self, attempt: int) -> bool:
-        """At the bound and not getting better below it, or not getting better for long."""
-        idle = attempt - self.found_at
-        return idle > (_POLISH if self.is_optimal() else _PATIENCE)
+        """At the bound and polished a little, or not getting better for long."""
+        if self.optimal_at is not None:
+            return attempt > self.optimal_at + _POLISH
+        return attempt > self.found_at + _PATIENCE
 
 
 def _worst_first(tally: Tally, sources: IntArray) -> IntArray:
@@ -138,10 +149,15 @@ def relieve(tally: Tally, source: int, taste: _Taste, rng: np.random.Generator) 
 
 
 def _value(tally: Tally, candidates: IntArray, source: int, excess: FloatArray, taste: _Taste) -> FloatArray:
-    """Logarithm of relief per cost, less waste; -inf for no relief."""
+    """Logarithm of relief per cost, less waste; -inf for no relief.
+
+    A source that cannot come down even if all candidates leave is not emptied in vain: only what relieves it visibly counts.
+    """
     demand = tally.capacity.leaving[candidates] / tally.capacity.scale[source]
     useful = np.minimum(demand, excess)
     relief = useful.sum(axis=1) / excess.sum()
+    if (demand.sum(axis=0) < excess).any():
+        relief[useful.max(axis=1, initial=0.0) < tally.problem.worthwhile] = 0.0
     waste = (demand - useful).sum(axis=1)
     with np.errstate(divide="ignore"):
         value: FloatArray = np.log(relief / tally.problem.cost[candidates]) - taste.waste * waste
@@ -167,8 +183,13 @@ def _move_best(tally: Tally, candidates: IntArray, value: FloatArray, taste: _Ta
 
 
 def _destination(tally: Tally, workload: int, fits: BoolArray, taste: _Taste, rng: np.random.Generator) -> int:
-    """Best fit: the destination that keeps the least room; or the one that it leaves with the most even room."""
-    nodes = np.flatnonzero(fits)
+    """Best fit: the destination that keeps the least room; or the one that it leaves with the most even room.
+
+    A source is a destination only if no other node is, or now and then: plans without them are easier to follow.
+    """
+    calm = fits.copy()
+    calm[tally.problem.sources] = False
+    nodes = np.flatnonzero(calm if calm.any() and not taste.anywhere else fits)
     capacity = tally.capacity
     room = (capacity.room[:2, nodes] - capacity.landing[workload, :2, None]) / capacity.scale[nodes, :2].T
     value = -np.abs(room[0] - room[1]) if taste.aligned else -room.sum(axis=0)
@@ -196,33 +217,38 @@ def exchange(tally: Tally, rng: np.random.Generator) -> None:
         needed = tally.capacity.load[home] - tally.capacity.source[home]
         enough = (tally.capacity.leaving[candidates] >= needed).all(axis=1)
         cheaper = candidates[enough & (cost[candidates] < cost[workload] - _TINY)]
-
         if not _move_best(tally, cheaper, -cost[cheaper], _Taste(), rng):
             tally.move(workload, target)
 
 
-def settle(tally: Tally, passes: int = 2) -> None:
+def settle(tally: Tally, rng: np.random.Generator | None = None) -> None:  # noqa: ARG001 - steps share one interface
     """Give the moved workloads the destinations that they like and that leave the nodes most even; same victims."""
-    before = dict(tally.away)
-    for _ in range(passes):
+    for _ in range(_PASSES):
         changed = [_settle_one(tally, workload) for workload in sorted(tally.away)]
         if not any(changed):
-            break
-    if tally.away != before and not has_order(tally):
-        tally.restore(before)
+            return
 
 
 def _settle_one(tally: Tally, workload: int) -> bool:
+    """Move one workload on if another node would be fuller by less (in squares), or is liked better by more."""
     capacity, here = tally.capacity, tally.away[workload]
-    nodes = np.append(np.flatnonzero(tally.fits(np.array([workload]))[0]), here)
-    load = capacity.load[nodes, :2] + capacity.landing[workload, :2]
-    load[-1] -= capacity.landing[workload, :2]
-    before = load - capacity.landing[workload, :2]
-    scale = capacity.scale[nodes, :2]
-    gain = ((load / scale) ** 2 - (before / scale) ** 2).sum(axis=1)
-    gain -= 0.5 * tally.problem.preference(workload)[nodes]
-    chosen = int(np.argmin(gain))
-    if gain[chosen] >= gain[-1] - _TINY:
+    fits = tally.fits(np.array([workload]))[0]
+    fits[here] = True
+    price = -0.5 * tally.problem.preference(workload)
+    for r in (0, 1):
+        share = capacity.landing[workload, r] / capacity.scale[:, r]
+        before = capacity.load[:, r] / capacity.scale[:, r]
+        before[here] -= share[here]
+        price += share * (2 * before + share)
+    chosen = int(np.argmin(np.where(fits, price, np.inf)))
+    if price[chosen] >= price[here] - _TINY:
         return False
-    tally.move(workload, int(nodes[chosen]))
+    tally.move(workload, chosen)
     return True
+
+
+def mop_up(tally: Tally, rng: np.random.Generator) -> None:
+    """Relieve what is still over as far as the room that `settle` made allows."""
+    sources = tally.problem.sources
+    for source in sources[tally.capacity.excess(sources).any(axis=1)].tolist():
+        relieve(tally, source, _Taste(), rng)

@@ -20,6 +20,8 @@ from ullage.model.arrays import FloatArray, IntArray
 
 _NODES_AT_ONCE = 12
 """Fullest nodes that one step looks for victims on."""
+_LEAST = 1e-9
+"""Gain of a step even where the configuration asks for none: a move that changes nothing is not made."""
 
 
 def balance(given: Setting, nodes: Sequence[int] = ()) -> Outcome:  # noqa: ARG001 - goals share one interface
@@ -27,7 +29,7 @@ def balance(given: Setting, nodes: Sequence[int] = ()) -> Outcome:  # noqa: ARG0
     task = problem(given, given.rows(NodeClass.OVER)[:0])
     tally = Tally(task)
     descend(given, tally)
-    moves, _ = safe_order(task, tally.away)
+    moves, _ = safe_order(Tally(task), tally.away)
     return Outcome(
         problem=task,
         moves=moves,
@@ -43,7 +45,7 @@ def descend(given: Setting, tally: Tally) -> None:
     known = np.flatnonzero(given.known())
     if len(known) < 2:
         return
-    worth = 2 * given.config.planning.balance_minimum_gain**2
+    worth = max(2 * given.config.planning.balance_minimum_gain**2, _LEAST)
     passed: set[int] = set()
     while not tally.full():
         mean = _ratio(tally, known).mean(axis=0)

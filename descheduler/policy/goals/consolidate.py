@@ -12,6 +12,7 @@ from descheduler.policy.problem import Problem, Tally
 from descheduler.policy.sequence import safe_order
 from descheduler.policy.setting import Setting, problem, stays_anyway
 from ullage.model.arrays import BoolArray, IntArray
+from ullage.model.changes import Move
 
 _ORDERS = 4
 """Orders of nodes that are tried; the one that empties most nodes with the least cost counts."""
@@ -29,8 +30,7 @@ def consolidate(given: Setting, nodes: Sequence[int] = ()) -> Outcome:  # noqa: 
         value = (-len(emptied), tally.price())
         if best is None or value < best[0]:
             best = (value, tally, emptied)
-    places = best[1].away if best else {}
-    moves, _ = safe_order(task, places)
+    moves = _whole(task, best[1].away if best else {})
     return Outcome(
         problem=task,
         moves=moves,
@@ -39,6 +39,16 @@ def consolidate(given: Setting, nodes: Sequence[int] = ()) -> Outcome:  # noqa: 
         bound=None,
         subjects=(),
     )
+
+
+def _whole(task: Problem, places: dict[int, int]) -> tuple[Move, ...]:
+    """Moves in a safe order, without those of nodes that could only be emptied in part."""
+    moves, left_out = safe_order(Tally(task), places)
+    while left_out:
+        partly = {int(task.home[w]) for w in left_out}
+        places = {w: n for w, n in places.items() if int(task.home[w]) not in partly}
+        moves, left_out = safe_order(Tally(task), places)
+    return moves
 
 
 def _candidates(given: Setting, task: Problem) -> IntArray:

@@ -9,6 +9,7 @@ import numpy as np
 from descheduler.policy.bounds import Bound
 from descheduler.policy.engines import engine
 from descheduler.policy.goals import Outcome
+from descheduler.policy.problem import Tally
 from descheduler.policy.sequence import safe_order
 from descheduler.policy.setting import Setting, problem, stays_anyway, with_bound
 
@@ -26,7 +27,7 @@ def evacuate(given: Setting, nodes: Sequence[int]) -> Outcome:
     task = with_bound(task, given.config.planning.minimize, int(movable.sum()), float(task.moved_bytes[movable].sum()))
     planning = given.config.planning
     solution = engine(planning.engine)(task, time_limit_seconds=planning.exact_time_limit_seconds)
-    moves, _ = safe_order(task, solution.tally.away)
+    moves, _ = safe_order(Tally(task), solution.tally.away)
     return Outcome(
         problem=task,
         moves=moves,

@@ -8,6 +8,7 @@ from descheduler.policy.bounds import lower_bound
 from descheduler.policy.engines import engine
 from descheduler.policy.goals import Outcome, balance
 from descheduler.policy.plan import NodeClass
+from descheduler.policy.problem import Tally
 from descheduler.policy.sequence import safe_order
 from descheduler.policy.setting import Setting, problem, with_bound
 from descheduler.policy.terms.capacity import Capacity
@@ -25,7 +26,7 @@ def relieve(given: Setting, nodes: Sequence[int] = ()) -> Outcome:  # noqa: ARG0
     if planning.keep_balancing and solution.tally.overload() == 0.0:
         balance.descend(given, solution.tally)
         codes = {w: codes.get(w, "balance") for w in solution.tally.away}
-    moves, left_out = safe_order(task, solution.tally.away)
+    moves, left_out = safe_order(Tally(task), solution.tally.away)
     return Outcome(
         problem=task,
         moves=moves,

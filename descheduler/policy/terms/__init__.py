@@ -19,6 +19,10 @@ class Term(Protocol):
         """Nodes that each workload may go to now: bool (len(workloads), N)."""
         ...
 
+    def admits(self, workload: int, node: int) -> bool:
+        """`allows` for one workload and one node."""
+        ...
+
     def moved(self, workload: int, source: int, target: int) -> None:
         """Take note that `workload` went from `source` to `target` (back home included)."""
         ...

@@ -61,7 +61,7 @@ class Capacity:
         self.source = np.stack([d.source for d in dimensions], axis=1)
         self.scale = np.stack([d.scale for d in dimensions], axis=1)
         self.room = np.ascontiguousarray((self.target - self.load).T)
-        self._binding = np.flatnonzero(self.landing.any(axis=0)).tolist()
+        self._binding = np.flatnonzero(self.landing.any(axis=0) | (self.room < 0).any(axis=1)).tolist()
         self._home = home
         self._return_limit = np.where(np.isfinite(self.source), self.source, np.maximum(self.target, self.load))
 
@@ -77,6 +77,11 @@ class Capacity:
         for k in self._binding:
             result &= landing[:, k, None] <= self.room[k]
         return result
+
+    def admits(self, workload: int, node: int) -> bool:
+        """The same for one node; a dimension of which the workload brings nothing does not bind it."""
+        landing = self.landing[workload]
+        return bool(((landing <= self.room[:, node]) | (landing == 0)).all())
 
     def moved(self, workload: int, source: int, target: int) -> None:
         """Shift the workload's demand from `source` to `target`."""

@@ -36,6 +36,10 @@ class Disruption:
             result[[self.exhausted(w) for w in workloads.tolist()]] = False
         return result
 
+    def admits(self, workload: int, node: int) -> bool:  # noqa: ARG002 - part of the interface
+        """Whether its budgets bear the move."""
+        return not self.exhausted(workload)
+
     def moved(self, workload: int, source: int, target: int) -> None:  # noqa: ARG002 - part of the interface
         """Take from the budgets of a workload that leaves home; give back when it returns."""
         away = target != self._home[workload]
