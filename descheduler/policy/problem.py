@@ -124,7 +124,7 @@ class Tally:
         result = np.repeat(self.problem.open_nodes[None, :], len(workloads), axis=0)
         self.spent += _CALL + result.size * len(self.capacity.codes)
         for term in self.terms:
-            result &= term.allows(workloads)
+            term.restrict(workloads, result)
         result[np.arange(len(workloads)), self.node[workloads]] = False
         return result
 

@@ -27,7 +27,9 @@ _POLISH = 8
 _PASSES = 2
 """How often `settle` goes over all moves."""
 _PATIENCE = 24
-"""Rounds without improvement after which any plan is left as it is."""
+"""Rounds without improvement after which a plan that reaches the goal is left as it is."""
+_HARD_PATIENCE = 48
+"""The same for a plan that does not."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,8 @@ class _Taste:
             waste=float(rng.choice([-1.0, 0.0, 1.0, 3.0, 10.0])),
             victim_noise=float(rng.choice([0.0, 0.1, 0.3, 1.0])),
             target_noise=float(rng.choice([0.0, 0.02, 0.1, 0.5])),
-            aligned=bool(rng.integers(2)),
-            anywhere=bool(rng.integers(4) == 0),
+            aligned=bool(rng.random() < 0.2),
+            anywhere=bool(rng.random() < 0.25),
         )
 
 
@@ -79,8 +81,9 @@ def _attempt(tally: Tally, best: _Best, rng: np.random.Generator, attempt: int) 
     elif attempt:
         _ruin(tally, rng)
     over = sources[tally.capacity.excess(sources).any(axis=1)]
-    order, taste = (rng.permutation(over), _Taste.random(rng)) if attempt else (_worst_first(tally, over), _Taste())
-    for source in order.tolist():
+    noise = rng.lognormal(0.0, 1.0, size=len(over)) if attempt else np.ones(len(over))
+    taste = _Taste.random(rng) if attempt else _Taste()
+    for source in _worst_first(tally, over, noise).tolist():
         relieve(tally, source, taste, rng)
     take_back(tally, set(over.tolist()))
 
@@ -114,11 +117,13 @@ class _Best:
         """At the bound and polished a little, or not getting better for long."""
         if self.optimal_at is not None:
             return attempt > self.optimal_at + _POLISH
-        return attempt > self.found_at + _PATIENCE
+        overload, _ = self._value
+        return attempt > self.found_at + (_HARD_PATIENCE if overload else _PATIENCE)
 
 
-def _worst_first(tally: Tally, sources: IntArray) -> IntArray:
-    return sources[np.argsort(-tally.capacity.excess(sources).max(axis=1, initial=0.0), kind="stable")]
+def _worst_first(tally: Tally, sources: IntArray, noise: FloatArray) -> IntArray:
+    excess = tally.capacity.excess(sources).max(axis=1, initial=0.0)
+    return sources[np.argsort(-excess * noise, kind="stable")]
 
 
 def _ruin(tally: Tally, rng: np.random.Generator) -> None:

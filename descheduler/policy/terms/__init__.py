@@ -15,12 +15,12 @@ from ullage.model.arrays import BoolArray, IntArray
 class Term(Protocol):
     """A constraint on destinations."""
 
-    def allows(self, workloads: IntArray) -> BoolArray:
-        """Nodes that each workload may go to now: bool (len(workloads), N)."""
+    def restrict(self, workloads: IntArray, allowed: BoolArray) -> None:
+        """Strike from `allowed`, bool (len(workloads), N), the nodes that each workload may not go to now."""
         ...
 
     def admits(self, workload: int, node: int) -> bool:
-        """`allows` for one workload and one node."""
+        """Whether one workload may go to one node now."""
         ...
 
     def moved(self, workload: int, source: int, target: int) -> None:

@@ -70,18 +70,15 @@ class Capacity:
         demand: FloatArray = (self.leaving if node == self._home[workload] else self.landing)[workload]
         return demand
 
-    def allows(self, workloads: IntArray) -> BoolArray:
-        """Nodes whose every dimension stays under its target with the workload on top."""
-        result = np.ones((len(workloads), self.room.shape[1]), dtype=np.bool_)
+    def restrict(self, workloads: IntArray, allowed: BoolArray) -> None:
+        """Strike nodes of which some dimension would pass its target."""
         landing = self.landing[workloads]
         for k in self._binding:
-            result &= landing[:, k, None] <= self.room[k]
-        return result
+            allowed &= landing[:, k, None] <= self.room[k]
 
     def admits(self, workload: int, node: int) -> bool:
-        """The same for one node; a dimension of which the workload brings nothing does not bind it."""
-        landing = self.landing[workload]
-        return bool(((landing <= self.room[:, node]) | (landing == 0)).all())
+        """Whether no dimension of the node would pass its target."""
+        return bool((self.landing[workload, self._binding] <= self.room[self._binding, node]).all())
 
     def moved(self, workload: int, source: int, target: int) -> None:
         """Shift the workload's demand from `source` to `target`."""

@@ -29,12 +29,10 @@ class Disruption:
             return False
         return any(self._left[b] <= 0 for b in self._of.get(workload, ()))
 
-    def allows(self, workloads: IntArray) -> BoolArray:
-        """All nodes, or none if a budget is used up."""
-        result = np.ones((len(workloads), self._nodes), dtype=np.bool_)
+    def restrict(self, workloads: IntArray, allowed: BoolArray) -> None:
+        """Strike all nodes of a workload that has a budget which is used up."""
         if self._of:
-            result[[self.exhausted(w) for w in workloads.tolist()]] = False
-        return result
+            allowed[[self.exhausted(w) for w in workloads.tolist()]] = False
 
     def admits(self, workload: int, node: int) -> bool:  # noqa: ARG002 - part of the interface
         """Whether its budgets bear the move."""
