@@ -13,6 +13,7 @@ from descheduler.policy.bounds import Bound
 from descheduler.policy.classify import classify
 from descheduler.policy.explain import (
     Refusals,
+    cores_of,
     move_reason,
     not_emptied,
     other_goal,
@@ -26,6 +27,7 @@ from descheduler.policy.goals.consolidate import consolidate
 from descheduler.policy.goals.evacuate import evacuate
 from descheduler.policy.goals.relieve import relieve
 from descheduler.policy.memory import Memory
+from descheduler.policy.notes import notes_of
 from descheduler.policy.plan import (
     Goal,
     LowerBound,
@@ -157,7 +159,7 @@ class _Writer:
                     source=self._given.state.nodes.name[move.source],
                     target=self._given.state.nodes.name[move.target],
                     memory_bytes=round(float(volume[move.workload])),
-                    cpu_cores=round(float(self._given.forecast.use.landing[move.workload, 0]), 6),
+                    cpu_cores=round(cores_of(self._given, move.workload), 6),
                     code=code,
                     reason=move_reason(self._given, move, code, before, self._ratio()),
                     expected_seconds=self._expected_seconds(move.workload),
@@ -270,35 +272,10 @@ class _Writer:
         return int((had & ~has).sum())
 
     def _notes(self) -> tuple[PlanNote, ...]:
-        given = self._given
-        notes = [PlanNote(n.code, n.text, n.objects) for n in given.state.notes]
-        notes += [PlanNote(code, text) for code, text in self._outcome.remarks]
-        notes += [*_unknown_note(given), *_estimate_note(given)]
+        notes = notes_of(self._given, self._outcome)
         if self._goal is Goal.RELIEVE and self._outcome.bound and not self._outcome.bound.possible:
             notes.append(PlanNote("relief-impossible", CODES["relief-impossible"].meaning))
         return tuple(notes)
-
-
-def _unknown_note(given: Setting) -> list[PlanNote]:
-    names = given.state.nodes.name
-    unknown = [names[n] for n in given.rows(NodeClass.UNKNOWN)]
-    if not unknown:
-        return []
-    if len(unknown) == len(names):
-        return [PlanNote("no-metrics", CODES["no-metrics"].meaning, tuple(unknown[:5]))]
-    text = f"{len(unknown)} of {len(names)} nodes cannot be judged: they are neither source nor destination."
-    return [PlanNote("nodes-without-metrics", text, tuple(unknown[:5]))]
-
-
-def _estimate_note(given: Setting) -> list[PlanNote]:
-    workloads = given.state.workloads
-    guessed = np.flatnonzero(~given.forecast.measured)
-    if not len(guessed):
-        return []
-    text = (
-        f"{len(guessed)} of {len(workloads)} workloads have no fresh measured use; it was estimated on the safe side."
-    )
-    return [PlanNote("workloads-estimated", text, tuple(workloads.key(w) for w in guessed[:5]))]
 
 
 def _lower_bound(bound: Bound | None) -> LowerBound:

@@ -21,6 +21,7 @@ from ullage.model.resources import CPU_INDEX, MEMORY_INDEX
 from ullage.model.state import ClusterState, NodeFlag, WorkloadKind
 
 _RESOURCES = ("CPU", "memory")
+_FEW_CORES = 0.01
 
 
 def reference(state: ClusterState, workload: int) -> WorkloadRef:
@@ -41,9 +42,15 @@ def percent(ratio: float) -> str:
 
 
 def use_text(given: Setting, workload: int) -> str:
-    """What a workload brings: ``1.2 cores and 5.4Gi``."""
-    cores, memory = given.forecast.use.landing[workload]
-    return f"{cores:.3g} cores and {format_bytes(memory)}"
+    """What a workload uses: ``1.2 cores and 5.4Gi``; cores are left out if it uses next to none."""
+    cores, memory = cores_of(given, workload), format_bytes(float(given.moved_bytes[workload]))
+    return f"{cores:.3g} cores and {memory}" if cores >= _FEW_CORES else memory
+
+
+def cores_of(given: Setting, workload: int) -> float:
+    """CPU that a workload uses, measured or else estimated."""
+    mean = given.forecast.mean[workload, 0]
+    return float(given.forecast.use.landing[workload, 0] if np.isnan(mean) else mean)
 
 
 def move_reason(given: Setting, move: Move, code: str, before: FloatArray, after: FloatArray) -> str:

@@ -26,7 +26,7 @@ from ullage.model.state import ClusterState, WorkloadFlag
 from ullage.scoring.feasibility import Feasibility
 
 _MARGIN = 1e-9
-"""Relative distance that loads keep from limits, so that rounding never passes one."""
+"""Relative distance that destinations keep from their limits, so that rounding never passes one."""
 _PRICE_OF_A_MOVE_GIB = 0.5
 """What a move costs besides its bytes when bytes count: without it plans are many tiny moves that save next to nothing."""
 
@@ -200,7 +200,7 @@ def _use(given: Setting, sources: IntArray) -> list[Dimension]:
         allocatable = given.state.nodes.allocatable[:, (CPU_INDEX, MEMORY_INDEX)[r]]
         target = np.where(known, given.limits.target[r] * allocatable * (1 - _MARGIN), -np.inf)
         source = np.full(len(target), np.inf)
-        source[sources] = target[sources]
+        source[sources] = given.limits.target[r] * allocatable[sources]
         dimensions.append(
             Dimension(
                 code=code,
@@ -230,6 +230,7 @@ def _requests(state: ClusterState) -> list[Dimension]:
                 target=np.where(np.isnan(allocatable), -np.inf, allocatable * (1 + _MARGIN)),
                 source=np.full(len(allocatable), np.inf),
                 scale=_positive(allocatable),
+                binds_idle=False,
             )
         )
     return dimensions

@@ -76,9 +76,6 @@ def test_half_of_its_share_by_variance_of_the_margin_goes_with_a_workload():
     assert use.landing[:, 0] == pytest.approx([2.9, 2])
 
 
-@pytest.mark.xfail(
-    reason="a peak that is not the workload's own is shared out, too: leaving passes landing", strict=True
-)
 def test_nothing_takes_more_away_than_it_brings():
     node = {NodeMeasure.CPU_PEAK_CORES: 12}
     cluster = Cluster().node("n1", cpu=16, use_cpu=2, measures=node)

@@ -33,7 +33,7 @@ def save(path: str, data: bytes, *, overwrite: bool = False) -> None:
     Raises
     ------
     UsageError
-        A file of this name is there and is not to be replaced.
+        A file of this name is there and is not to be replaced, or its folder does not exist.
     OSError
         It cannot be written.
     """
@@ -41,6 +41,8 @@ def save(path: str, data: bytes, *, overwrite: bool = False) -> None:
     if path.endswith(".gz"):
         data = gzip.compress(data, compresslevel=9, mtime=0)
     target = Path(path).resolve()
+    if not target.parent.is_dir():
+        raise UsageError(f"{path}: the folder {target.parent} does not exist", f"create it: mkdir -p {target.parent}")
     if target.exists() and not target.is_file():
         target.write_bytes(data)
         return

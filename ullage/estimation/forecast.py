@@ -22,6 +22,9 @@ _WORKLOAD = (
     (WorkloadMeasure.MEMORY_MEAN_BYTES, WorkloadMeasure.MEMORY_DEVIATION_BYTES, WorkloadMeasure.MEMORY_PEAK_BYTES),
 )
 
+_NOTHING_REQUESTED = np.array([0.25, 200 * 2.0**20])
+"""What a workload counts with that requests nothing: cores and bytes."""
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -69,7 +72,8 @@ def forecast(state: ClusterState, prediction: Prediction) -> Forecast:
     peak = _predict(state.workloads.measures, _WORKLOAD, prediction)
     landing = np.where(measured[:, None], peak, estimates(state, mean))
     landing[:, 1] += np.nan_to_num(state.workloads.measures.column(WorkloadMeasure.SWAP_USED_BYTES))
-    leaving = np.where(measured[:, None], mean + _margin_share(state, nodes, prediction), 0.0)
+    # Nobody takes more along than its own peak: the rest of a node's margin is not its doing.
+    leaving = np.where(measured[:, None], np.minimum(mean + _margin_share(state, nodes, prediction), peak), 0.0)
     return Forecast(nodes + _unseen(state, landing, measured), Use(leaving, landing), mean, measured)
 
 
@@ -107,7 +111,8 @@ def estimates(state: ClusterState, mean: FloatArray) -> FloatArray:
     """Estimated use of workloads that were not measured, on the safe side.
 
     The mean of the owner's measured siblings, else the requests; memory of a VM is what its guest may fill (guest and
-    overhead), because a guest that was never measured may be full.
+    overhead), because a guest that was never measured may be full. A pod that requests nothing counts with 250m and 200 MiB, as
+    Koordinator's estimator does (``loadaware/estimator/default_estimator.go``).
 
     Parameters
     ----------
@@ -123,9 +128,9 @@ def estimates(state: ClusterState, mean: FloatArray) -> FloatArray:
     """
     requested = state.workloads.requests[:, [CPU_INDEX, MEMORY_INDEX]]
     guest = state.workloads.guest_memory_bytes + np.nan_to_num(state.workloads.overhead_bytes)
-    fallback = np.stack([requested[:, 0], np.fmax(requested[:, 1], guest)], axis=1)
+    fallback = np.nan_to_num(np.stack([requested[:, 0], np.fmax(requested[:, 1], guest)], axis=1))
     siblings = _owner_means(state, mean)
-    return np.where(np.isnan(siblings), np.nan_to_num(fallback), siblings)
+    return np.where(np.isnan(siblings), np.where(fallback > 0, fallback, _NOTHING_REQUESTED), siblings)
 
 
 def _owner_means(state: ClusterState, mean: FloatArray) -> FloatArray:

@@ -44,6 +44,7 @@ def solve(problem: Problem, *, time_limit_seconds: float) -> Solution:
     EngineError
         HiGHS is not installed.
     """
+    _import()
     start = solve_greedily(problem)
     if not len(problem.sources):
         return Solution(start.tally, "exact", optimal=True)

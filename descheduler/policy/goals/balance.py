@@ -18,8 +18,6 @@ from descheduler.policy.sequence import safe_order
 from descheduler.policy.setting import Setting, problem
 from ullage.model.arrays import FloatArray, IntArray
 
-_NODES_AT_ONCE = 12
-"""Fullest nodes that one step looks for victims on."""
 _LEAST = 1e-9
 """Gain of a step even where the configuration asks for none: a move that changes nothing is not made."""
 
@@ -47,17 +45,17 @@ def descend(given: Setting, tally: Tally) -> None:
         return
     worth = max(2 * given.config.planning.balance_minimum_gain**2, _LEAST)
     passed: set[int] = set()
-    while not tally.full():
-        mean = _ratio(tally, known).mean(axis=0)
-        source = _fullest(tally, known, mean, passed)
-        step = _best_step(tally, source, mean, worth) if len(source) else None
-        if step is not None:
-            tally.move(*step)
-            passed.clear()
-        elif len(source):
-            passed.update(source.tolist())
-        else:
+    while not tally.full() and tally.spent <= tally.problem.effort:
+        above = _above_mean(tally, known)
+        source = _fullest(known, above, passed)
+        if source is None:
             return
+        step = _best_step(tally, source, _ratio(tally, known).mean(axis=0), worth)
+        if step is None:
+            passed.add(source)
+        else:
+            tally.move(*step)
+            passed.discard(step[1])
 
 
 def _ratio(tally: Tally, nodes: IntArray) -> FloatArray:
@@ -65,17 +63,24 @@ def _ratio(tally: Tally, nodes: IntArray) -> FloatArray:
     return ratio
 
 
-def _fullest(tally: Tally, known: IntArray, mean: FloatArray, passed: set[int]) -> IntArray:
-    """The next few nodes that are above the mean and have not been looked at in vain, the farthest first."""
-    above = (_ratio(tally, known) - mean).max(axis=1)
-    order = known[np.argsort(-above, kind="stable")]
-    chosen = [n for n in order[: (above > 0).sum()].tolist() if n not in passed]
-    return np.array(chosen[:_NODES_AT_ONCE], dtype=np.int64)
+def _above_mean(tally: Tally, known: IntArray) -> FloatArray:
+    """How far each node is above the mean in the resource where it is farthest."""
+    ratio = _ratio(tally, known)
+    above: FloatArray = (ratio - ratio.mean(axis=0)).max(axis=1)
+    return above
 
 
-def _best_step(tally: Tally, sources: IntArray, mean: FloatArray, worth: float) -> tuple[int, int] | None:
+def _fullest(known: IntArray, above: FloatArray, passed: set[int]) -> int | None:
+    """The node farthest above the mean that has not been looked at in vain."""
+    for i in np.argsort(-above, kind="stable")[: len(passed) + 1].tolist():
+        if above[i] > 0 and int(known[i]) not in passed:
+            return int(known[i])
+    return None
+
+
+def _best_step(tally: Tally, source: int, mean: FloatArray, worth: float) -> tuple[int, int] | None:
     """The (workload, destination) that gains most per cost, if it gains at least `worth`."""
-    rows = np.concatenate([tally.candidates(s) for s in sources.tolist()])
+    rows = tally.candidates(source)
     if not len(rows):
         return None
     gain = np.where(tally.fits(rows), _gains(tally, rows, mean), -np.inf)

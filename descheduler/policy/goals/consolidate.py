@@ -16,6 +16,8 @@ from ullage.model.changes import Move
 
 _ORDERS = 4
 """Orders of nodes that are tried; the one that empties most nodes with the least cost counts."""
+_FAILURES = 48
+"""Nodes in a row that could not be emptied, after which an order is given up."""
 
 
 def consolidate(given: Setting, nodes: Sequence[int] = ()) -> Outcome:  # noqa: ARG001 - goals share one interface
@@ -24,9 +26,13 @@ def consolidate(given: Setting, nodes: Sequence[int] = ()) -> Outcome:  # noqa: 
     candidates = _candidates(given, task)
     rng = np.random.Generator(np.random.PCG64(task.seed))
     best: tuple[tuple[int, float], Tally, list[int]] | None = None
+    spent = 0
     for order in _orders(given, task, candidates, rng):
+        if spent > task.effort:
+            break
         tally = Tally(task)
         emptied = _empty_in_order(given, tally, order)
+        spent += tally.spent
         value = (-len(emptied), tally.price())
         if best is None or value < best[0]:
             best = (value, tally, emptied)
@@ -72,19 +78,25 @@ def _orders(given: Setting, task: Problem, nodes: IntArray, rng: np.random.Gener
 
 
 def _empty_in_order(given: Setting, tally: Tally, order: IntArray) -> list[int]:
-    """Empty node after node where possible; what received something is not emptied."""
+    """Empty node after node where possible; what received something is not emptied.
+
+    Nodes come roughly from the easiest to the hardest: after many failures in a row nothing more is to be expected.
+    """
     home, rows = tally.problem.home, len(given.state.nodes)
     open_nodes = given.known() & (np.bincount(home[~stays_anyway(given.state)], minlength=rows) > 0)
     emptied: list[int] = []
     received: set[int] = set()
+    failures = 0
     for node in order.tolist():
-        if node in received:
+        if node in received or failures > _FAILURES:
             continue
         open_nodes[node] = False
         targets = _empty(tally, node, open_nodes)
         if targets is None:
             open_nodes[node] = True
+            failures += 1
         else:
+            failures = 0
             received.update(targets)
             emptied.append(node)
     return emptied

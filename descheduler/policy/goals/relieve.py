@@ -27,6 +27,9 @@ def relieve(given: Setting, nodes: Sequence[int] = ()) -> Outcome:  # noqa: ARG0
         balance.descend(given, solution.tally)
         codes = {w: codes.get(w, "balance") for w in solution.tally.away}
     moves, left_out = safe_order(Tally(task), solution.tally.away)
+    remarks = [("engine-fallback", solution.remark)] if solution.remark else []
+    if left_out:
+        remarks.append(("moves-left-out", f"{len(left_out)} moves would only fit at once and were left out."))
     return Outcome(
         problem=task,
         moves=moves,
@@ -34,5 +37,5 @@ def relieve(given: Setting, nodes: Sequence[int] = ()) -> Outcome:  # noqa: ARG0
         engine=solution.engine,
         bound=bound,
         subjects=tuple(sources.tolist()),
-        remarks=[("engine-fallback", solution.remark)] if solution.remark else [],
+        remarks=remarks,
     )

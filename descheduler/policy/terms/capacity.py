@@ -28,6 +28,9 @@ class Dimension:
         float64 (N,), what a source must come down to; +inf where nothing is asked.
     scale
         float64 (N,), > 0: divides differences to make dimensions comparable.
+    binds_idle
+        Whether a destination over its limit is closed to a workload that brings nothing of this. For requests it is not:
+        kube-scheduler's NodeResourcesFit looks only at what is asked for.
     """
 
     code: str
@@ -37,6 +40,7 @@ class Dimension:
     target: FloatArray
     source: FloatArray
     scale: FloatArray
+    binds_idle: bool = True
 
 
 class Capacity:
@@ -61,6 +65,8 @@ class Capacity:
         self.source = np.stack([d.source for d in dimensions], axis=1)
         self.scale = np.stack([d.scale for d in dimensions], axis=1)
         self.room = np.ascontiguousarray((self.target - self.load).T)
+        idle = np.array([not d.binds_idle for d in dimensions]) & (self.landing == 0)
+        self._asked = np.where(idle, -np.inf, self.landing)
         self._binding = np.flatnonzero(self.landing.any(axis=0) | (self.room < 0).any(axis=1)).tolist()
         self._home = home
         self._return_limit = np.where(np.isfinite(self.source), self.source, np.maximum(self.target, self.load))
@@ -72,13 +78,13 @@ class Capacity:
 
     def restrict(self, workloads: IntArray, allowed: BoolArray) -> None:
         """Strike nodes of which some dimension would pass its target."""
-        landing = self.landing[workloads]
+        asked = self._asked[workloads]
         for k in self._binding:
-            allowed &= landing[:, k, None] <= self.room[k]
+            allowed &= asked[:, k, None] <= self.room[k]
 
     def admits(self, workload: int, node: int) -> bool:
         """Whether no dimension of the node would pass its target."""
-        return bool((self.landing[workload, self._binding] <= self.room[self._binding, node]).all())
+        return bool((self._asked[workload, self._binding] <= self.room[self._binding, node]).all())
 
     def moved(self, workload: int, source: int, target: int) -> None:
         """Shift the workload's demand from `source` to `target`."""
@@ -100,4 +106,4 @@ class Capacity:
     def rejections(self, workload: int) -> Iterator[tuple[str, BoolArray]]:
         """Per dimension the nodes that have no room."""
         for k, code in enumerate(self.codes):
-            yield code, self.load[:, k] + self.landing[workload, k] > self.target[:, k]
+            yield code, self._asked[workload, k] > self.room[k]

@@ -94,7 +94,10 @@ def leaving(state: ClusterState, w: int, config: Configuration) -> tuple[float, 
     if not measured(state, w, config):
         return 0.0, 0.0
     cpu, memory = mean(state, w)
-    return cpu + _margin(state, w, 0, config), memory + _margin(state, w, 1, config)
+    return tuple(
+        min(mean + _margin(state, w, r, config), _peak(state, WorkloadMeasure, w, r, config))
+        for r, mean in enumerate((cpu, memory))
+    )
 
 
 def _margin(state: ClusterState, w: int, r: int, config: Configuration) -> float:

@@ -84,7 +84,7 @@ def test_every_code_of_a_destination_is_tried_here():
     tried = {code for code, _ in REJECTING} | {"worst-case-memory", "node-excluded"}
     rest = {c.name for c in CODES.values() if c.topic is Topic.DESTINATION} - tried
     # The limit-... codes are those of scheduling, not of the planner.
-    assert {name for name in rest if not name.startswith("limit-")} == {"same-node", "node-over"}
+    assert {name for name in rest if not name.startswith("limit-")} == {"same-node"}
 
 
 def test_a_node_with_room_takes_it():

@@ -202,4 +202,4 @@ def test_another_goal_does_not_pretend_to_have_tried(goal):
 def test_every_code_of_eligibility_is_tried_here():
     said = {code for code, _ in FORBIDDEN} | {"excluded-namespace", "not-needed", "move-budget", "no-destination"}
     rest = {c.name for c in CODES.values() if c.topic is Topic.REFUSED} - said
-    assert rest == {"no-gain", "node-kept"}
+    assert rest == {"no-gain"}

@@ -32,7 +32,7 @@ def test_a_node_that_cannot_be_judged_takes_nothing(gap, reason):
     assert moves(made) == [("v", "n1", "n3")]
     assert (node(made, "n2").code, node(made, "n2").reason) == ("node-unknown", reason)
     assert node(made, "n2").before.node_class == "unknown"
-    assert notes(made) == {"nodes-without-metrics"}
+    assert notes(made) == {"nodes-without-metrics"} | ({"stale-metrics"} if "age" in gap else set())
     assert made.status.summary.nodes_unknown == 1
 
 

@@ -125,7 +125,7 @@ def test_the_page_says_what_the_plan_does(pages) -> None:
     ]
     assert {"5", "84 GiB", "4 → 1"} <= set(read.said("dd"))
     assert "worker-03 is over: memory above 85.0 %; worker-16 stays under 80.0 % with this VM " in read.said("td")
-    assert "Look at the VM's LiveMigratable condition" in "".join(read.said("p"))
+    assert "Look at its LiveMigratable condition" in "".join(read.said("p"))
 
 
 def test_pictures_can_be_heard(pages) -> None:

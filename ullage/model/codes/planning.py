@@ -1,0 +1,172 @@
+"""Codes of moves, refusals, destinations and nodes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ullage.model.codes.code import Code, Topic
+
+PLANNING: Final = (
+    Code(
+        "relieve",
+        Topic.MOVE,
+        "The node is over its threshold; the move brings it down and the destination stays under its target.",
+    ),
+    Code("balance", Topic.MOVE, "The move makes nodes more alike, and the gain pays for it."),
+    Code("evacuate", Topic.MOVE, "The node is to be emptied; the destination was checked."),
+    Code("consolidate", Topic.MOVE, "The move empties a node, so that it can be switched off or kept as a reserve."),
+    Code("daemonset", Topic.REFUSED, "A DaemonSet's pod would come back to the same node."),
+    Code("mirror-pod", Topic.REFUSED, "The kubelet runs this pod from a file of its own; it cannot be evicted."),
+    Code(
+        "bare-pod",
+        Topic.REFUSED,
+        "The pod has no controller: evicted, it would be gone for good.",
+        "Run it under a controller, or annotate it with descheduler.alpha.kubernetes.io/evict.",
+    ),
+    Code(
+        "local-storage",
+        Topic.REFUSED,
+        "The pod has emptyDir or hostPath volumes, whose content an eviction loses.",
+        "Annotate it with descheduler.alpha.kubernetes.io/evict if the content may be lost.",
+    ),
+    Code("critical", Topic.REFUSED, "The workload has a system-critical priority."),
+    Code("terminating", Topic.REFUSED, "The workload is about to end anyway."),
+    Code("pending", Topic.REFUSED, "The workload does not run yet."),
+    Code(
+        "prefer-no-eviction",
+        Topic.REFUSED,
+        "Its owner asks that it is not evicted (descheduler.alpha.kubernetes.io/prefer-no-eviction).",
+    ),
+    Code("eviction-in-progress", Topic.REFUSED, "An eviction of it is under way already."),
+    Code("migrating", Topic.REFUSED, "A live migration of this VM is under way."),
+    Code("migration-target", Topic.REFUSED, "It is the target pod of a migration in flight."),
+    Code(
+        "not-live-migratable",
+        Topic.REFUSED,
+        "KubeVirt says that this VM cannot be migrated live.",
+        "Look at its LiveMigratable condition: shared storage, masquerade networking and no host devices make it migratable.",
+    ),
+    Code(
+        "eviction-strategy",
+        Topic.REFUSED,
+        "Its eviction strategy forbids it: with None an eviction would kill it, with External another controller must act.",
+        "Set evictionStrategy: LiveMigrate on the VM or in the cluster's configuration.",
+    ),
+    Code(
+        "no-targeted-migration",
+        Topic.REFUSED,
+        "No eviction strategy of it migrates, and this KubeVirt is older than 1.6: only an eviction that kills could move it.",
+        "Set evictionStrategy: LiveMigrate, or upgrade KubeVirt.",
+    ),
+    Code("paused", Topic.REFUSED, "The VM is paused."),
+    Code("cooldown", Topic.REFUSED, "It moved a short while ago."),
+    Code("excluded-namespace", Topic.REFUSED, "The configuration leaves its namespace alone."),
+    Code(
+        "disruption-budget",
+        Topic.REFUSED,
+        "Its PodDisruptionBudget allows no further disruption.",
+        "Raise the budget, or wait until its pods are healthy.",
+    ),
+    Code(
+        "quota",
+        Topic.REFUSED,
+        "Its namespace's ResourceQuota has no room for the second pod that a move needs for a while.",
+        "Raise the quota by the size of the largest VM.",
+    ),
+    Code("use-unknown", Topic.REFUSED, "Its use is not known, and there is nothing to estimate it from."),
+    Code(
+        "converges-not",
+        Topic.REFUSED,
+        "It writes memory faster than a migration could copy it, or than KubeVirt's deadline for migrations allows.",
+    ),
+    Code("no-destination", Topic.REFUSED, "No node passes all filters and stays under its target with this workload."),
+    Code("move-budget", Topic.REFUSED, "The plan's limit on moves is reached.", "Raise --max-moves."),
+    Code("not-needed", Topic.REFUSED, "It may move, but the plan reaches its goal without it."),
+    Code("no-gain", Topic.REFUSED, "Moving it would cost more than it gains."),
+    Code("same-node", Topic.DESTINATION, "It runs there."),
+    Code("node-not-ready", Topic.DESTINATION, "The node is not ready, or reports pressure."),
+    Code("node-unschedulable", Topic.DESTINATION, "The node is cordoned."),
+    Code("node-use-unknown", Topic.DESTINATION, "The node's use is not known, so that it is no destination."),
+    Code("node-excluded", Topic.DESTINATION, "The node is being emptied or was left out by the configuration."),
+    Code("taint", Topic.DESTINATION, "The node has a taint that the workload does not tolerate."),
+    Code("node-selector", Topic.DESTINATION, "The node does not match the workload's node selector."),
+    Code(
+        "node-affinity",
+        Topic.DESTINATION,
+        "The node does not match the workload's required node affinity, or a volume is bound elsewhere.",
+    ),
+    Code("kubevirt-node", Topic.DESTINATION, "The node is not schedulable for VMs (label kubevirt.io/schedulable)."),
+    Code(
+        "allocatable",
+        Topic.DESTINATION,
+        "The workload's requests do not fit into what is left of the node's allocatable.",
+    ),
+    Code("host-port", Topic.DESTINATION, "A host port is taken."),
+    Code(
+        "pod-affinity",
+        Topic.DESTINATION,
+        "A pod that it must run beside is not in the node's domain.",
+    ),
+    Code("pod-anti-affinity", Topic.DESTINATION, "A pod that must not run beside it is in the node's domain."),
+    Code("topology-spread", Topic.DESTINATION, "The move would skew the spread over domains."),
+    Code("target-cpu", Topic.DESTINATION, "The node's predicted CPU use would pass its target."),
+    Code("target-memory", Topic.DESTINATION, "The node's predicted memory use would pass its target."),
+    Code(
+        "worst-case-memory",
+        Topic.DESTINATION,
+        "Guests and overhead in the worst case would not fit into the node's RAM and swap.",
+    ),
+    Code(
+        "limit-memory",
+        Topic.DESTINATION,
+        "The node's predicted memory peak would pass the hard limit with this pod (scoring.limits.memory).",
+    ),
+    Code(
+        "limit-cpu",
+        Topic.DESTINATION,
+        "The node's predicted CPU peak would pass the hard limit with this pod (scoring.limits.cpu).",
+    ),
+    Code(
+        "limit-swap",
+        Topic.DESTINATION,
+        "The node's swap is used beyond its limit (scoring.limits.swapUsed).",
+        "Move VMs off the node, or add swap.",
+    ),
+    Code(
+        "limit-pressure",
+        Topic.DESTINATION,
+        "Tasks on the node stall on memory beyond the limit (scoring.limits.memoryStalled).",
+        "Move VMs off the node.",
+    ),
+    Code("node-over-no-victim", Topic.NODE, "The node stays over: none of its workloads may move."),
+    Code(
+        "node-over-no-room",
+        Topic.NODE,
+        "The node stays over: what could move fits nowhere.",
+        "Add a node, or raise the target.",
+    ),
+    Code(
+        "node-over-not-attributed",
+        Topic.NODE,
+        "The node stays over: its use does not come from workloads that could move.",
+    ),
+    Code(
+        "node-over-budget",
+        Topic.NODE,
+        "The node stays over: the plan's limit on moves is reached.",
+        "Raise --max-moves.",
+    ),
+    Code(
+        "node-over-other-goal",
+        Topic.NODE,
+        "The node stays over: the plan has another goal.",
+        "Plan with the goal relieve.",
+    ),
+    Code(
+        "node-unknown",
+        Topic.NODE,
+        "The node's use is not known: it is neither a source nor a destination.",
+        "Look at why its metrics are missing or old.",
+    ),
+    Code("node-not-emptied", Topic.NODE, "The node could not be emptied: something on it cannot move."),
+)
