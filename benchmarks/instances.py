@@ -1,4 +1,4 @@
-"""The static instances of ``rebalance-instances`` as cluster states and as dumps, with their published optima.
+"""The static instances of ``rebalance-instances``: as raw columns, as cluster states, and their published optima.
 
 The data stand beside the project (``ULLAGE_DATA``, else ``../shared/data``) and are only read.
 """
@@ -9,13 +9,14 @@ import gzip
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ullage.model.arrays import frozen
+from ullage.model.arrays import FloatArray, IntArray, frozen
 from ullage.model.changes import requested_sums
 from ullage.model.labels import Labels
 from ullage.model.measures import Measures, NodeMeasure, WorkloadMeasure
@@ -24,6 +25,59 @@ from ullage.model.resources import BASE
 from ullage.model.state import ClusterState, NodeColumns, NodeFlag, WorkloadColumns, WorkloadFlag, WorkloadKind
 
 MIB = 2**20
+ABSENT = "rebalance-instances are not there (ULLAGE_DATA, else ../shared/data): nothing to measure"
+"""What benchmarks say without the data."""
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """One instance as its file has it, in base units; column 0 is CPU (cores), column 1 memory (bytes).
+
+    Attributes
+    ----------
+    name
+        Name of the instance.
+    threshold
+        Ratio of capacity above which a node is hot.
+    nodes
+        Names, ascending.
+    capacity
+        float64 (N, 2).
+    home
+        int64 (V,), node of each VM.
+    use, requests
+        float64 (V, 2).
+    guest_bytes
+        float64 (V,), what each VM was given.
+    """
+
+    name: str
+    threshold: float
+    nodes: tuple[str, ...]
+    capacity: FloatArray
+    home: IntArray
+    use: FloatArray
+    requests: FloatArray
+    guest_bytes: FloatArray
+
+    @property
+    def vms(self) -> tuple[str, ...]:
+        """Names of the VMs, ascending: the files have none."""
+        return tuple(f"vm-{i:05d}" for i in range(len(self.home)))
+
+    def load(self, places: IntArray) -> FloatArray:
+        """Use of each node, float64 (N, 2), with the VMs at `places`, int64 (V,)."""
+        return per_node(len(self.nodes), places, self.use)
+
+    def hot(self, places: IntArray) -> IntArray:
+        """Nodes above the threshold in CPU or memory."""
+        most = self.threshold * self.capacity * (1 + 1e-12)
+        return np.flatnonzero((self.load(places) > most).any(axis=1))
+
+
+def per_node(nodes: int, places: IntArray, values: FloatArray) -> FloatArray:
+    """Sums of a column pair, float64 (V, 2), by node: float64 (N, 2)."""
+    return np.stack([np.bincount(places, weights=values[:, r], minlength=nodes) for r in (0, 1)], axis=1)
 
 
 def folder() -> Path | None:
@@ -45,36 +99,55 @@ def optima() -> dict[str, Mapping[str, Any]]:
     return {o["name"]: o for o in json.loads((found / "optima.json").read_text())} if found else {}
 
 
-def load(name: str, *, requests: bool = True) -> ClusterState:
-    """State of an instance: every VM a live-migratable VMI, use as measured; without `requests` only use binds."""
+def read(name: str) -> Instance:
+    """Instance of that name; raises `FileNotFoundError` if the data are not there."""
     found = folder()
     if found is None:
         raise FileNotFoundError("no rebalance-instances: set ULLAGE_DATA")
-    document = json.loads(gzip.decompress((found / f"{name}.json.gz").read_bytes()))
-    return _state(document["nodes"], {k: np.array(v) for k, v in document["vms"].items()}, requests=requests)
+    return parse(json.loads(gzip.decompress((found / f"{name}.json.gz").read_bytes())))
 
 
-def _state(nodes: list[dict[str, Any]], vms: Mapping[str, np.ndarray], *, requests: bool) -> ClusterState:
-    demand = np.zeros((len(vms["node"]), len(BASE)))
+def parse(document: Mapping[str, Any]) -> Instance:
+    """Instance from its JSON; what each key means stands in the SOURCE.md of the data."""
+    nodes, vms = document["nodes"], {key: np.array(column) for key, column in document["vms"].items()}
+    return Instance(
+        name=document["name"],
+        threshold=document["threshold"],
+        nodes=tuple(node["name"] for node in nodes),
+        capacity=np.array([[node["cpu_cores"], node["mem_mib"] * MIB] for node in nodes], dtype=np.float64),
+        home=vms["node"].astype(np.int64),
+        use=np.stack([vms["cpu_used_cores"], vms["mem_used_mib"] * MIB], axis=1),
+        requests=np.stack([vms["cpu_req_cores"], vms["mem_req_mib"] * MIB], axis=1),
+        guest_bytes=vms["mem_capacity_mib"] * float(MIB),
+    )
+
+
+def load(name: str, *, requests: bool = True) -> ClusterState:
+    """State of the instance of that name, as `state` has it."""
+    return state(read(name), requests=requests)
+
+
+def state(instance: Instance, *, requests: bool = True) -> ClusterState:
+    """State of an instance: every VM a live-migratable VMI, use as measured; without `requests` only use binds."""
+    demand = np.zeros((len(instance.home), len(BASE)))
     if requests:
-        demand[:, 0], demand[:, 1] = vms["cpu_req_cores"], vms["mem_req_mib"] * MIB
+        demand[:, :2] = instance.requests
     demand[:, 2] = 1
-    use = np.stack([vms["cpu_used_cores"], vms["mem_used_mib"] * MIB], axis=1)
-    allocatable = np.array([[n["cpu_cores"], n["mem_mib"] * MIB, 500.0, 0.0] for n in nodes])
-    home = vms["node"].astype(np.int64)
-    node_use = np.stack([np.bincount(home, weights=use[:, r], minlength=len(nodes)) for r in (0, 1)], axis=1)
+    rows = len(instance.nodes)
+    allocatable = np.hstack([instance.capacity, np.tile([500.0, 0.0], (rows, 1))])
+    requested = requested_sums(rows, instance.home, demand)
     return ClusterState(
         generation=1,
         observed_at_seconds=0.0,
         resources=BASE,
-        nodes=_nodes([n["name"] for n in nodes], allocatable, requested_sums(len(nodes), home, demand), node_use),
-        workloads=_workloads(home, demand, use, vms["mem_capacity_mib"] * MIB),
+        nodes=_nodes(list(instance.nodes), allocatable, requested, instance.load(instance.home)),
+        workloads=_workloads(instance, demand),
         placements=(Placement(virtual_machine=True),),
         sources=("trace",),
     )
 
 
-def _nodes(names: list[str], allocatable: np.ndarray, requested: np.ndarray, use: np.ndarray) -> NodeColumns:
+def _nodes(names: list[str], allocatable: FloatArray, requested: FloatArray, use: FloatArray) -> NodeColumns:
     n = len(names)
     return NodeColumns(
         name=tuple(names),
@@ -91,20 +164,20 @@ def _nodes(names: list[str], allocatable: np.ndarray, requested: np.ndarray, use
     )
 
 
-def _workloads(home: np.ndarray, demand: np.ndarray, use: np.ndarray, guest: np.ndarray) -> WorkloadColumns:
-    w = len(home)
+def _workloads(instance: Instance, demand: FloatArray) -> WorkloadColumns:
+    vm_names, use = instance.vms, instance.use
+    w = len(vm_names)
     nan, zero = frozen(np.full(w, np.nan), np.float64), frozen(np.zeros(w), np.int32)
-    vm_names = tuple(f"vm-{i:05d}" for i in range(w))
     return WorkloadColumns(
         kind=frozen(np.full(w, int(WorkloadKind.VMI)), np.int8),
         namespace=("vms",) * w,
         name=vm_names,
         uid=tuple(f"uid-{x}" for x in vm_names),
         pod=tuple(f"virt-launcher-{x}" for x in vm_names),
-        node=frozen(home, np.int32),
+        node=frozen(instance.home, np.int32),
         requests=frozen(demand, np.float64),
         limits=frozen(np.full(demand.shape, np.nan), np.float64),
-        guest_memory_bytes=frozen(guest, np.float64),
+        guest_memory_bytes=frozen(instance.guest_bytes, np.float64),
         overhead_bytes=nan,
         swap_request_bytes=nan,
         qos=frozen(np.ones(w), np.int8),
@@ -122,7 +195,7 @@ def _workloads(home: np.ndarray, demand: np.ndarray, use: np.ndarray, guest: np.
     )
 
 
-def _measures(rows: int, axis: type[IntEnum], cpu: int, memory: int, use: np.ndarray) -> Measures:
+def _measures(rows: int, axis: type[IntEnum], cpu: int, memory: int, use: FloatArray) -> Measures:
     value = np.full((rows, len(axis)), np.nan)
     value[:, [cpu, memory]] = use
     known = ~np.isnan(value)
