@@ -183,14 +183,21 @@ def _terms(state: ClusterState) -> tuple[Term, ...]:
 
 
 def _cost(given: Setting, movable: BoolArray) -> FloatArray:
-    """Per move: its GiB; or 1 and a share of all bytes, below 1/3 in sum, so that fewer bytes win between as many moves.
+    """Per move: its GiB and a little; or 1 and its shares of all bytes and cores, below 1/3 in sum.
 
-    With 1/3, costs of plans of unlike numbers of moves are more than 2/3 apart: whoever stops within 1/2 has the fewest.
+    The shares make the smaller workloads win between as many moves. With 1/3, costs of plans of unlike numbers of moves are
+    more than 2/3 apart: whoever stops within 1/2 has the fewest.
     """
     volume = given.moved_bytes
+    size = _share(volume, movable) + _share(given.forecast.use.landing[:, 0], movable)
     if given.config.planning.minimize == "bytes":
-        return volume / 2**30 + _PRICE_OF_A_MOVE_GIB
-    return 1.0 + volume / max(1.0, float(volume[movable].sum()) * (3 + _MARGIN))
+        return volume / 2**30 + _PRICE_OF_A_MOVE_GIB * (1.0 + size / (6 + _MARGIN))
+    return 1.0 + size / (6 + _MARGIN)
+
+
+def _share(amount: FloatArray, movable: BoolArray) -> FloatArray:
+    total = float(amount[movable].sum())
+    return amount / total if total > 0 else np.zeros_like(amount)
 
 
 def _use(given: Setting, sources: IntArray) -> list[Dimension]:

@@ -77,5 +77,6 @@ def test_what_cannot_be_generated_is_refused(arguments: tuple[str, ...]) -> None
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     code, _, said = ullage("generate", "--nodes", "1", "-o", str(tmp_path / "none" / "x.json"))
-    assert code == 1
+    assert code == 2
     assert "none" in said
+    assert "hint: create it" in said

@@ -160,7 +160,7 @@ class TestRead:
             assert read(str(tmp_path / name)) == NODE
 
     def test_gzip_of_several_members_and_padding(self):
-        data = gzip.compress(b"abc") + gzip.compress(b"def") + bytes(512)
+        data = gzip.compress(b"abc", mtime=0) + gzip.compress(b"def", mtime=0) + bytes(512)
         assert read("-", stdin=io.BytesIO(data)) == b"abcdef"
 
     def test_large_gzip(self):
@@ -179,7 +179,13 @@ class TestRead:
             read("-", stdin=io.BytesIO(b"123456"), max_bytes=5)
 
     @pytest.mark.parametrize(
-        "data", [gzip.compress(b"x" * 9999)[:-9], b"\x1f\x8bxxxxxxxx", b"\x1f\x8b", gzip.compress(b"a") + b"junk"]
+        "data",
+        [
+            gzip.compress(b"x" * 9999, mtime=0)[:-9],
+            b"\x1f\x8bxxxxxxxx",
+            b"\x1f\x8b",
+            gzip.compress(b"a", mtime=0) + b"junk",
+        ],
     )
     def test_broken_gzip(self, data):
         with pytest.raises(InputError, match="is not valid gzip"):

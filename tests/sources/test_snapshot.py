@@ -215,7 +215,7 @@ def test_what_does_not_fit_is_refused_with_its_path(path: str, value: object, me
         (b'{"kind":"List","items":' + b"[" * 100_000, "expected an object"),
         (b'{"\xff": 1}', "not readable as JSON"),
         (b"\x1f\x8b\x08junk", "gzip"),
-        (gzip.compress(b"{}" * 1000)[:-9], "cut off"),
+        (gzip.compress(b"{}" * 1000, mtime=0)[:-9], "cut off"),
     ],
 )
 def test_what_is_no_document_is_refused(data: bytes, message: str) -> None:

@@ -11,7 +11,7 @@ from ullage.model.arrays import BoolArray, FloatArray
 from ullage.model.changes import Use
 from ullage.model.measures import Measures, NodeMeasure, WorkloadMeasure
 from ullage.model.resources import CPU_INDEX, MEMORY_INDEX
-from ullage.model.state import ClusterState, NodeFlag
+from ullage.model.state import ClusterState, NodeFlag, WorkloadFlag
 
 _NODE = (
     (NodeMeasure.CPU_MEAN_CORES, NodeMeasure.CPU_DEVIATION_CORES, NodeMeasure.CPU_PEAK_CORES),
@@ -149,7 +149,8 @@ def _unseen(state: ClusterState, landing: FloatArray, measured: BoolArray) -> Fl
     workloads = state.workloads
     age = state.nodes.measures.age_seconds[:, NodeMeasure.MEMORY_MEAN_BYTES]
     seen_at = (state.observed_at_seconds - age)[workloads.node]
-    late = ~measured & (workloads.started_at_seconds > seen_at)
+    # The far end of a migration counts once, with its VM.
+    late = ~measured & (workloads.started_at_seconds > seen_at) & ~workloads.has(WorkloadFlag.MIGRATION_TARGET)
     arriving = workloads.migration_target >= 0
     total = np.zeros((len(state.nodes), 2))
     for r in (0, 1):

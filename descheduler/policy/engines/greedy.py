@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from descheduler.policy.engines import Solution
+from descheduler.policy.engines.room import make_room
 from descheduler.policy.problem import Problem, Tally
 from descheduler.policy.sequence import has_order
 from ullage.model.arrays import BoolArray, FloatArray, IntArray
@@ -24,9 +25,11 @@ _FRESH = 2.0
 """Share of constructions that start from nothing, times the number of sources: with many, ruining a few is the better way."""
 _POLISH = 8
 """Rounds that a plan at the lower bound is still given to become cheaper in what only breaks ties."""
+_DISORDER = (0.7, 0.7, 0.7, 0.7, 0.7, 4.0)
+"""Spread of the noise on the order of sources: mostly near worst first, now and then any order."""
 _PASSES = 2
 """How often `settle` goes over all moves."""
-_PATIENCE = 24
+_PATIENCE = 16
 """Rounds without improvement after which a plan that reaches the goal is left as it is."""
 _HARD_PATIENCE = 48
 """The same for a plan that does not."""
@@ -81,7 +84,7 @@ def _attempt(tally: Tally, best: _Best, rng: np.random.Generator, attempt: int) 
     elif attempt:
         _ruin(tally, rng)
     over = sources[tally.capacity.excess(sources).any(axis=1)]
-    noise = rng.lognormal(0.0, 1.0, size=len(over)) if attempt else np.ones(len(over))
+    noise = rng.lognormal(0.0, rng.choice(_DISORDER), size=len(over)) if attempt else np.ones(len(over))
     taste = _Taste.random(rng) if attempt else _Taste()
     for source in _worst_first(tally, over, noise).tolist():
         relieve(tally, source, taste, rng)
@@ -253,7 +256,20 @@ def _settle_one(tally: Tally, workload: int) -> bool:
 
 
 def mop_up(tally: Tally, rng: np.random.Generator) -> None:
-    """Relieve what is still over as far as the room that `settle` made allows."""
+    """Relieve what is still over as far as the room that `settle` made allows; then by making room."""
     sources = tally.problem.sources
     for source in sources[tally.capacity.excess(sources).any(axis=1)].tolist():
         relieve(tally, source, _Taste(), rng)
+        while tally.spent <= tally.problem.effort and make_room(tally, _useful(tally, source)):
+            relieve(tally, source, _Taste(), rng)
+
+
+def _useful(tally: Tally, source: int) -> IntArray:
+    """Workloads whose move would relieve `source`, the most useful first; none if it is down."""
+    excess = tally.capacity.excess(np.array([source]))[0]
+    candidates = tally.candidates(source)
+    if not excess.any():
+        return candidates[:0]
+    value = _value(tally, candidates, source, excess, _Taste())
+    useful: IntArray = candidates[np.argsort(-value, kind="stable")][: int(np.isfinite(value).sum())]
+    return useful

@@ -22,7 +22,8 @@ def relieve(given: Setting, nodes: Sequence[int] = ()) -> Outcome:  # noqa: ARG0
     planning = given.config.planning
     task = with_bound(task, planning.minimize, bound.moves, bound.bytes)
     solution = engine(planning.engine)(task, time_limit_seconds=planning.exact_time_limit_seconds)
-    codes = dict.fromkeys(solution.tally.away, "relieve")
+    asked = set(sources.tolist())
+    codes = {w: "relieve" if int(task.home[w]) in asked else "make-room" for w in solution.tally.away}
     if planning.keep_balancing and solution.tally.overload() == 0.0:
         balance.descend(given, solution.tally)
         codes = {w: codes.get(w, "balance") for w in solution.tally.away}

@@ -15,6 +15,7 @@ PLANNING: Final = (
     Code("balance", Topic.MOVE, "The move makes nodes more alike, and the gain pays for it."),
     Code("evacuate", Topic.MOVE, "The node is to be emptied; the destination was checked."),
     Code("consolidate", Topic.MOVE, "The move empties a node, so that it can be switched off or kept as a reserve."),
+    Code("make-room", Topic.MOVE, "The workload steps aside, so that one of a node that is over fits in its place."),
     Code("daemonset", Topic.REFUSED, "A DaemonSet's pod would come back to the same node."),
     Code("mirror-pod", Topic.REFUSED, "The kubelet runs this pod from a file of its own; it cannot be evicted."),
     Code(
