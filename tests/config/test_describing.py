@@ -146,5 +146,7 @@ def test_keys_are_camel_case_and_units_stand_in_names() -> None:
         "prediction",
         "migration",
         "memory",
+        "scoring",
+        "ledger",
     ]
     assert all(field.key.isidentifier() and "_" not in field.key for _, field in walk())

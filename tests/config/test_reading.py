@@ -211,7 +211,8 @@ def good_configurations(draw: st.DrawFn) -> config.Configuration:
     for path, field in sorted(LEAVES.items()):
         name = type(field.kind).__name__
         if name in VALUES and not path.startswith("thresholds") and draw(st.booleans()):
-            found = config.override(found, path, draw(VALUES[name]))
+            value = draw(VALUES[name])
+            found = config.override(found, path, max(value, field.kind.lowest) if name == "Number" else value)
     marks = [sorted(draw(st.tuples(*[st.floats(0, 2)] * 3))) for _ in range(2)]
     bands = [config.Band(low=low, target=target, high=high) for low, target, high in marks]
     thresholds = {"cpu": bands[0], "memory": bands[1]}

@@ -1,0 +1,263 @@
+"""The ledger: pods that were answered for or bound and that the state does not hold yet.
+
+Without it a burst of pods would all go to the node that was best when it began. A pod enters when it is answered for, on the
+node that won; a binding that is observed corrects the node. It leaves when the state holds it: from then on
+`ullage.scoring.unshown` counts what its node's measures still lack, from the start times in the state, so nothing has to be
+kept over a restart. The target pod of a live migration is counted where it goes, while its VM is still measured where it runs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import msgspec
+import numpy as np
+
+from extender.verbs import PodRequest
+from ullage.config import Configuration
+from ullage.model.arrays import FloatArray, frozen
+from ullage.model.state import ClusterState, Owner, WorkloadKind
+from ullage.scoring.columns import NodeView
+from ullage.scoring.demand import Demand, estimate, find
+from ullage.scoring.landing import NOTHING, Assumed
+
+_SWEEP_SECONDS: Final = 1.0
+"""How often entries are looked at for their age."""
+
+
+class Clock(Protocol):
+    """Where time comes from. It should not step, as a monotonic clock does not; steps are survived."""
+
+    def now(self) -> float:
+        """Seconds since any fixed moment."""
+
+
+class Destination(msgspec.Struct, frozen=True):
+    """Where a plan wants a workload to land.
+
+    Attributes
+    ----------
+    workload_uid
+        Uid of the VMI that is migrated, or of the pod that is evicted.
+    node
+        Name of the node.
+    owner
+        Controller whose next pod replaces an evicted one; ``None`` for a VM.
+    """
+
+    workload_uid: str
+    node: str
+    owner: Owner | None = None
+
+
+@dataclass
+class _Entry:
+    pod: PodRequest
+    node: str
+    amounts: tuple[float, float, float]
+    since: float
+    is_bound: bool = False
+
+
+@dataclass(frozen=True)
+class _Steered:
+    node: str
+    since: float
+
+
+class _Sums:
+    """What is assumed per node, ready to be taken: the cost of a take does not grow with the cluster."""
+
+    def __init__(self) -> None:
+        self._slots: dict[str, int] = {}
+        self._amount: FloatArray = np.zeros((16, 3))
+        self._rows: list[int] = []
+        self._view: NodeView | None = None
+        self._taken: Assumed | None = None
+
+    def add(self, node: str, amounts: tuple[float, float, float], sign: int) -> None:
+        """Add (1) or take off (-1) a pod's amounts on a node."""
+        slot = self._slots.setdefault(node, len(self._slots))
+        if slot == len(self._amount):
+            self._amount = np.concatenate([self._amount, np.zeros_like(self._amount)])
+        self._amount[slot] += np.multiply(amounts, sign)
+        self._taken = None
+
+    def take(self, view: NodeView) -> Assumed:
+        """The sums as an immutable value over the rows of `view`."""
+        if self._view is not view:
+            self._view, self._rows, self._taken = view, [], None
+        if self._taken is None:
+            self._taken = self._assumed(view)
+        return self._taken
+
+    def _assumed(self, view: NodeView) -> Assumed:
+        self._rows += [view.index.get(node, -1) for node in list(self._slots)[len(self._rows) :]]
+        rows = np.array(self._rows, dtype=np.int64)
+        order = np.argsort(rows)[np.count_nonzero(rows < 0) :]
+        if not len(order):
+            return NOTHING
+        return Assumed(
+            frozen(rows[order], np.int64),
+            frozen(np.ascontiguousarray(np.maximum(self._amount[order], 0.0).T), np.float32),
+        )
+
+
+class Ledger:
+    """Assumed pods and destinations. Safe for threads; every call is short.
+
+    Parameters
+    ----------
+    config
+        How long entries last (``ledger``).
+    clock
+        Time.
+    """
+
+    def __init__(self, config: Configuration, clock: Clock) -> None:
+        self._settings = config.ledger
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._entries: dict[str, _Entry] = {}
+        self._sums = _Sums()
+        self._by_uid: dict[str, _Steered] = {}
+        self._by_owner: dict[Owner, dict[str, _Steered]] = {}
+        self._swept = clock.now()
+
+    def __len__(self) -> int:
+        """Count of pods that are assumed."""
+        return len(self._entries)
+
+    def answered(self, view: NodeView, pod: PodRequest, row: int) -> None:
+        """Count a pod on the node that won, until it is seen; a row of -1 takes it out.
+
+        Parameters
+        ----------
+        view
+            The view that the answer was made from.
+        pod
+            The pod; one without uid is not counted.
+        row
+            Node row (`extender.verbs.winner`).
+        """
+        if not pod.uid:
+            return
+        demand = estimate(view, pod) if row >= 0 else Demand()
+        with self._lock:
+            previous = self._entries.get(pod.uid)
+            if previous is not None and previous.is_bound:
+                return
+            self._take_out(pod.uid)
+            if row >= 0:
+                self._put_in(_Entry(pod, view.names[row], demand.amounts, self._clock.now()))
+
+    def bound(self, pod_uid: str, node: str) -> None:
+        """A binding was observed. A pod that was not answered for is counted once the state holds it."""
+        with self._lock:
+            entry = self._entries.get(pod_uid)
+            if entry is not None:
+                self._take_out(pod_uid)
+                self._put_in(_Entry(entry.pod, node, entry.amounts, self._clock.now(), is_bound=True))
+
+    def forget(self, pod_uid: str) -> None:
+        """The pod is gone, or is unschedulable after all."""
+        with self._lock:
+            self._take_out(pod_uid)
+            self._by_uid.pop(pod_uid, None)
+
+    def observe(self, state: ClusterState) -> None:
+        """Drop the pods that a new state holds, and what has expired."""
+        with self._lock:
+            for uid, entry in list(self._entries.items()):
+                if _holds(state, entry.pod):
+                    self._take_out(uid)
+            self._sweep()
+            self._sums = _Sums()
+            for entry in self._entries.values():
+                self._sums.add(entry.node, entry.amounts, 1)
+
+    def steer(self, destinations: Iterable[Destination]) -> None:
+        """Take over the destinations of a plan; they replace what the same workloads were steered to before."""
+        with self._lock:
+            now = self._clock.now()
+            for each in destinations:
+                steered = _Steered(each.node, now)
+                if each.owner is None:
+                    self._by_uid[each.workload_uid] = steered
+                else:
+                    self._by_owner.setdefault(each.owner, {})[each.workload_uid] = steered
+
+    def assumed(self, view: NodeView, pod: PodRequest | None = None) -> Assumed:
+        """What is assumed on the nodes of `view`; one reference that never changes.
+
+        Parameters
+        ----------
+        view
+            The view that is to be read with it.
+        pod
+            The pod that is asked about: it has no node yet, so what was answered for it before no longer counts, and the
+            node that a plan chose for it is told.
+        """
+        with self._lock:
+            if pod is not None:
+                self._ask_again(pod.uid)
+            if not 0 <= self._clock.now() - self._swept < _SWEEP_SECONDS:
+                self._sweep()
+            common = self._sums.take(view)
+            steered = self._destination(pod) if pod is not None and (self._by_uid or self._by_owner) else None
+            row = view.index.get(steered.node, -1) if steered is not None else -1
+        return common if row < 0 else Assumed(common.rows, common.amount, row)
+
+    def _ask_again(self, uid: str) -> None:
+        entry = self._entries.get(uid)
+        if entry is not None and not entry.is_bound:
+            self._take_out(uid)
+
+    def _put_in(self, entry: _Entry) -> None:
+        self._entries[entry.pod.uid] = entry
+        self._sums.add(entry.node, entry.amounts, 1)
+
+    def _take_out(self, uid: str) -> None:
+        entry = self._entries.pop(uid, None)
+        if entry is not None:
+            self._sums.add(entry.node, entry.amounts, -1)
+
+    def _sweep(self) -> None:
+        """Drop what has expired. After a step back of the clock an entry counts as made now."""
+        self._swept = now = self._clock.now()
+        spans = (self._settings.answered_seconds, self._settings.bound_seconds)
+        for uid, entry in list(self._entries.items()):
+            entry.since = min(entry.since, now)
+            if now - entry.since > spans[entry.is_bound]:
+                self._take_out(uid)
+        self._by_uid = self._young(self._by_uid, now)
+        left = {owner: self._young(waiting, now) for owner, waiting in self._by_owner.items()}
+        self._by_owner = {owner: waiting for owner, waiting in left.items() if waiting}
+
+    def _young(self, steered: dict[str, _Steered], now: float) -> dict[str, _Steered]:
+        span = self._settings.steered_seconds
+        return {
+            key: _Steered(each.node, min(each.since, now)) for key, each in steered.items() if now - each.since <= span
+        }
+
+    def _destination(self, pod: PodRequest) -> _Steered | None:
+        """Where a plan wants a pod: by its VMI, by an earlier question, else the owner's next free destination."""
+        found = self._by_uid.get(pod.created_by or pod.uid) or self._by_uid.get(pod.uid)
+        if found is not None or not pod.owner_name:
+            return found
+        waiting = self._by_owner.get(Owner(pod.owner_kind, pod.namespace, pod.owner_name))
+        if not waiting:
+            return None
+        self._by_uid[pod.uid] = waiting.pop(next(iter(waiting)))
+        return self._by_uid[pod.uid]
+
+
+def _holds(state: ClusterState, pod: PodRequest) -> bool:
+    """Whether a state holds a pod: as a row of its own, or as its VMI's launcher."""
+    if find(state, pod.namespace, pod.name, WorkloadKind.POD) is not None:
+        return True
+    row = find(state, pod.namespace, pod.domain, WorkloadKind.VMI) if pod.domain else None
+    return row is not None and state.workloads.pod[row] == pod.name

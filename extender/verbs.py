@@ -1,0 +1,338 @@
+"""The verbs of the extender as pure functions: filter, prioritize and explain, on one view and what is assumed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from ullage.model.arrays import BoolArray, Int16Array, Int32Array
+from ullage.model.measures import NodeMeasure
+from ullage.scoring.columns import Column, Float32Array, NodeView, Room
+from ullage.scoring.combine import combine, reject, scaled
+from ullage.scoring.demand import Demand, estimate
+from ullage.scoring.landing import NOTHING, Assumed, Landing
+from ullage.scoring.registry import FILTERS, SCORERS
+
+NO_STATE: Final = "no state yet: every node is kept and all are equal"
+DAEMONSET: Final = "pods of a DaemonSet are never rejected"
+EMPTY: Final = "no nodes were asked for"
+
+_DAEMONSET_KIND: Final = "DaemonSet"
+_RESOLVABLE: Final = (False, *(each.is_resolvable for each in FILTERS))
+
+
+class PodRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A pod that waits for a node, as far as a verdict depends on it.
+
+    Attributes
+    ----------
+    uid, namespace, name, labels, priority
+        As in its metadata and spec.
+    owner_kind, owner_name
+        Its controller; empty without one.
+    requests_cpu_cores, requests_memory_bytes
+        As kube-scheduler counts them.
+    limits_cpu_cores, limits_memory_bytes
+        Sum of the containers' limits; ``None`` where some container has none.
+    domain
+        Annotation ``kubevirt.io/domain``: the name of its VMI; empty for other pods.
+    created_by
+        Label ``kubevirt.io/created-by``: the uid of its VMI; empty for other pods.
+    migration_job_uid
+        Label ``kubevirt.io/migrationJobUID``: it is the target of a live migration; empty else.
+    """
+
+    uid: str = ""
+    namespace: str = ""
+    name: str = ""
+    labels: dict[str, str] = {}
+    owner_kind: str = ""
+    owner_name: str = ""
+    requests_cpu_cores: float = 0.0
+    requests_memory_bytes: float = 0.0
+    limits_cpu_cores: float | None = None
+    limits_memory_bytes: float | None = None
+    priority: int = 0
+    domain: str = ""
+    created_by: str = ""
+    migration_job_uid: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What `filter_nodes` says of n rows.
+
+    Attributes
+    ----------
+    rejected
+        bool (n,).
+    codes
+        Codes that may stand in `code`, "" first.
+    code
+        int16 (n,), index into `codes`; 0 is kept.
+    resolvable
+        Per code, whether evicting other pods would help: FailedNodes, else FailedAndUnresolvableNodes.
+    note
+        Why nothing was judged; empty for a real verdict.
+    landing
+        What the numbers of a reason are taken from.
+    """
+
+    rejected: BoolArray
+    codes: tuple[str, ...]
+    code: Int16Array
+    resolvable: tuple[bool, ...]
+    note: str = ""
+    landing: Landing | None = field(default=None, repr=False)
+
+    def reason(self, position: int) -> str:
+        """Code and numbers of a rejected row as one sentence; empty for one that is kept."""
+        code = int(self.code[position])
+        if not code or self.landing is None:
+            return ""
+        return f"{self.codes[code]}: {FILTERS[code - 1].reason(self.landing, position)}"
+
+
+class NodeExplanation(msgspec.Struct, frozen=True, rename="camel"):
+    """One node for one pod.
+
+    Attributes
+    ----------
+    known
+        Its CPU and memory use is measured and fresh; else it stands at the median and is never rejected.
+    code, reason
+        Why it is rejected; empty if it is kept.
+    cpu_ratio, memory_ratio
+        Predicted peak after landing over allocatable; ``None`` if unknown.
+    worst_case_memory_ratio
+        Use with all guests full over RAM and swap; ``None`` if unknown.
+    swap_used_ratio, memory_stalled_ratio
+        As measured; ``None`` if not.
+    unshown_cpu_cores, unshown_memory_bytes
+        What runs there and does not show in its measures yet.
+    assumed_cpu_cores, assumed_memory_bytes
+        What was answered for or bound and is not in the state yet.
+    terms
+        Score of each scorer, 0..1.
+    raw
+        Their weighted mean.
+    score
+        What the scheduler gets.
+    """
+
+    name: str
+    known: bool
+    code: str
+    reason: str
+    cpu_ratio: float | None
+    memory_ratio: float | None
+    worst_case_memory_ratio: float | None
+    swap_used_ratio: float | None
+    memory_stalled_ratio: float | None
+    unshown_cpu_cores: float
+    unshown_memory_bytes: float
+    assumed_cpu_cores: float
+    assumed_memory_bytes: float
+    terms: dict[str, float]
+    raw: float
+    score: int
+
+
+class DemandExplanation(msgspec.Struct, frozen=True, rename="camel"):
+    """What the pod is expected to use, and where that comes from."""
+
+    source: str
+    cpu_cores: float
+    memory_bytes: float
+    committed_bytes: float
+    cpu_deviation_cores: float
+    memory_deviation_bytes: float
+
+
+class Explanation(msgspec.Struct, frozen=True, rename="camel"):
+    """Why nodes are judged as they are.
+
+    Attributes
+    ----------
+    generation, observed_at_seconds
+        Of the state; ``None`` before the first one.
+    oldest_measure_seconds
+        Greatest age of a node's memory measure in the state; ``None`` if none is measured.
+    demand
+        What the pod is expected to bring; ``None`` before the first state.
+    weights
+        Share of each scorer in the sum.
+    destination
+        Node that a plan chose for this pod; empty without one.
+    nodes
+        In the order of the question.
+    note
+        Why nothing was judged; empty for a real verdict.
+    """
+
+    generation: int | None
+    observed_at_seconds: float | None
+    oldest_measure_seconds: float | None
+    demand: DemandExplanation | None
+    weights: dict[str, float]
+    destination: str
+    nodes: tuple[NodeExplanation, ...]
+    note: str
+
+
+def filter_nodes(view: NodeView | None, pod: PodRequest, rows: Int32Array, assumed: Assumed | None = None) -> Verdict:
+    """Which of the asked rows cannot take the pod.
+
+    A node is rejected only on fresh measures. Without a state, and for pods of a DaemonSet, all are kept.
+
+    Parameters
+    ----------
+    view
+        The generation; ``None`` before the first one.
+    pod
+        The pod.
+    rows
+        int32 (n,), row per name that was asked for; -1 for a name that is not known, which is kept.
+    assumed
+        What the ledger adds.
+    """
+    note = _neutral(view, rows) or (DAEMONSET if pod.owner_kind == _DAEMONSET_KIND else "")
+    if view is None or note:
+        none = np.zeros(len(rows), dtype=np.int16)
+        return Verdict(none != 0, ("", *(each.code for each in FILTERS)), none, _RESOLVABLE, note)
+    at = Landing(view, estimate(view, pod), assumed or NOTHING, rows)
+    code = reject(at, view.trouble.take(rows, mode="wrap"))
+    return Verdict(code != 0, tuple(view.codes), code, _RESOLVABLE, "", at)
+
+
+def prioritize(view: NodeView | None, pod: PodRequest, rows: Int32Array, assumed: Assumed | None = None) -> Int16Array:
+    """Score of each asked row, int16 (n,): 0..``scoring.scoreScale``; all 0 without a state.
+
+    If a plan chose one of the rows for the pod, that one gets the highest score and the others 0.
+    """
+    if view is None or not len(rows):
+        return np.zeros(len(rows), dtype=np.int16)
+    assumed = assumed or NOTHING
+    return _scores(view, combine(view, estimate(view, pod), assumed, rows), rows, assumed)
+
+
+def winner(rows: Int32Array, scores: Int16Array) -> int:
+    """Row of the highest score: where the pod is to be expected; -1 if no node stands out."""
+    if not len(rows):
+        return -1
+    best = int(scores.argmax())
+    alone = len(rows) == 1 or (bool(scores[best]) and np.count_nonzero(scores == scores[best]) == 1)
+    return int(rows[best]) if alone else -1
+
+
+def explain(view: NodeView | None, pod: PodRequest, rows: Int32Array, assumed: Assumed | None = None) -> Explanation:
+    """What `filter_nodes` and `prioritize` would say of the rows, with every number; rows of -1 have no name."""
+    note = _neutral(view, rows)
+    if view is None:
+        return Explanation(None, None, None, None, {}, "", (), note)
+    assumed = assumed or NOTHING
+    demand = estimate(view, pod)
+    verdict = filter_nodes(view, pod, rows, assumed)
+    age = view.state.nodes.measures.age_seconds[:, NodeMeasure.MEMORY_MEAN_BYTES]
+    return Explanation(
+        generation=view.state.generation,
+        observed_at_seconds=view.state.observed_at_seconds,
+        oldest_measure_seconds=_number(float(np.nanmax(age))) if not np.isnan(age).all() else None,
+        demand=_demand(demand),
+        weights=_weights(view),
+        destination=view.names[assumed.destination] if assumed.destination >= 0 else "",
+        nodes=_nodes(Landing(view, demand, assumed, rows), rows, verdict, assumed),
+        note=verdict.note,
+    )
+
+
+def _neutral(view: NodeView | None, rows: Int32Array) -> str:
+    if view is None:
+        return NO_STATE
+    return "" if len(rows) else EMPTY
+
+
+def _scores(view: NodeView, raw: Float32Array, rows: Int32Array, assumed: Assumed) -> Int16Array:
+    settings = view.config.scoring
+    scores = scaled(raw, rows, settings.score_scale, settings.minimum_span)
+    if assumed.destination >= 0:
+        chosen = rows == assumed.destination
+        if chosen.any():
+            return np.where(chosen, settings.score_scale, 0).astype(np.int16)
+    return scores
+
+
+def _number(value: float) -> float | None:
+    """A finite number, else None."""
+    return float(f"{value:.6g}") if np.isfinite(value) else None
+
+
+def _demand(demand: Demand) -> DemandExplanation:
+    return DemandExplanation(
+        demand.source,
+        demand.cpu_cores,
+        demand.memory_bytes,
+        demand.committed_bytes,
+        demand.cpu_deviation_cores,
+        demand.memory_deviation_bytes,
+    )
+
+
+def _weights(view: NodeView) -> dict[str, float]:
+    weights = {each.name: getattr(view.config.scoring.weights, each.name) for each in SCORERS}
+    total = sum(weights.values()) or 1.0
+    return {name: round(weight / total, 6) for name, weight in weights.items() if weight > 0}
+
+
+def _nodes(at: Landing, rows: Int32Array, verdict: Verdict, assumed: Assumed) -> tuple[NodeExplanation, ...]:
+    if not len(rows):
+        return ()
+    view, chosen = at.view, _weights(at.view)
+    terms = {each.name: each.score(at, None) for each in SCORERS if each.name in chosen}
+    raw = combine(view, at.demand, assumed, rows)
+    scores = _scores(view, raw, rows, assumed)
+    return tuple(
+        _node(at, row, position, verdict, terms, (float(raw[position]), int(scores[position])))
+        for position, row in enumerate(rows.tolist())
+    )
+
+
+def _node(
+    at: Landing,
+    row: int,
+    position: int,
+    verdict: Verdict,
+    terms: dict[str, Float32Array],
+    result: tuple[float, int],
+) -> NodeExplanation:
+    view = at.view
+    extra = at.extra_on(position)
+    unshown = view.unshown[row] if row >= 0 else (0.0, 0.0)
+    limits = view.config.scoring.limits
+
+    def fact(column: Column, per: Column | None = None, amount: float = 0.0, factor: float = 1.0) -> float | None:
+        slope = float(at.raw(per)[position]) if per is not None else 0.0
+        return _number((float(at.raw(column)[position]) + slope * amount) * factor)
+
+    cpu, memory, commit = (a + b for a, b in zip(at.demand.amounts, extra, strict=True))
+    return NodeExplanation(
+        name=view.names[row] if row >= 0 else "",
+        known=row >= 0 and bool(view.known[row]),
+        code=verdict.codes[int(verdict.code[position])],
+        reason=verdict.reason(position),
+        cpu_ratio=fact(Column.CPU_SHARE, Column.CPU_SHARE_PER_CORE, cpu, limits.cpu),
+        memory_ratio=fact(Column.MEMORY_SHARE, Column.MEMORY_SHARE_PER_BYTE, memory, limits.memory),
+        worst_case_memory_ratio=fact(Column.COMMIT_OVER_VIRTUAL, Column.PER_VIRTUAL_BYTE, commit),
+        swap_used_ratio=fact(Column.SWAP_USED_RATIO),
+        memory_stalled_ratio=fact(Column.PSI_MEMORY_FULL_RATIO),
+        unshown_cpu_cores=float(unshown[0]),
+        unshown_memory_bytes=float(unshown[1]),
+        assumed_cpu_cores=extra[Room.CPU_CORES],
+        assumed_memory_bytes=extra[Room.MEMORY_BYTES],
+        terms={name: round(float(values[position]), 6) for name, values in terms.items()},
+        raw=round(result[0], 6),
+        score=result[1],
+    )

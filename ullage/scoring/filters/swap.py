@@ -1,0 +1,24 @@
+"""Swap that is nearly used up."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ullage.model.arrays import BoolArray
+from ullage.scoring.columns import Column
+from ullage.scoring.landing import Filter, Landing
+
+
+def exceeds(at: Landing) -> BoolArray:
+    """Rows whose swap is used beyond ``scoring.limits.swapUsed``; a node without swap is never meant."""
+    with np.errstate(invalid="ignore"):
+        result: BoolArray = at.raw(Column.SWAP_USED_RATIO) > at.view.config.scoring.limits.swap_used
+    return result
+
+
+def _reason(at: Landing, position: int) -> str:
+    used = float(at.raw(Column.SWAP_USED_RATIO)[position])
+    return f"{used:.0%} of the swap is used, above the limit of {at.view.config.scoring.limits.swap_used:.0%}"
+
+
+LIMIT_SWAP = Filter("limit-swap", exceeds, _reason, is_resolvable=False, is_fixed=True)
