@@ -6,9 +6,10 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 OUT    := out
 WORKERS ?= auto
+UV     := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes -q --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types imports format bench lock wheel docs clean
+.PHONY: help run test check lint types imports format bench lock wheel docs proto clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -50,12 +51,18 @@ bench: $(READY) ## Run the benchmarks and print their tables
 docs: $(READY) ## Write the documents that are made from the code
 	$(BIN)/python -m docs
 
+proto: $(READY) ## Write the gRPC code that is made from proto/
+	PATH=$(abspath $(BIN)):$$PATH buf lint
+	$(BIN)/python -m grpc_tools.protoc -I proto --python_out=. --grpc_python_out=. --mypy_out=quiet:. \
+		--mypy_grpc_out=quiet:. --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy \
+		--plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc proto/ullage/api/v1/*.proto
+
 wheel: $(READY) ## Build the wheel into dist/
 	$(BIN)/python -m build --no-isolation --wheel
 
 lock: ## Resolve the locked versions anew (needs uv)
-	uv pip compile pyproject.toml --group dev --extra exact --universal --python-version 3.11 --generate-hashes -q \
-		--custom-compile-command 'make lock' -o requirements/dev.lock
+	$(UV) --group dev --extra exact --extra extender -o requirements/dev.lock
+	$(UV) -o requirements/runtime.lock
 
 clean: ## Remove what was made
 	rm -rf $(VENV) $(OUT) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -15,6 +15,9 @@ BENCHMARKS: Final = {
     "scale": "Time and memory of the planner from 500 to 5,000 nodes",
     "plan_process": "A plan as a whole process",
     "anchors": "The same instances with the rules that users have today",
+    "scoring_core": "One pod against 500 to 150,000 nodes, beside one pass over the same columns",
+    "burst": "200 identical pods while metrics stand still, against an oracle that knows every placement",
+    "extender_http": "The extender: parse to bytes, loopback beside canned bytes and Go, Node objects, memory",
 }
 """Benchmarks by name; each is a module of this package with ``main() -> None``."""
 

@@ -1,0 +1,3 @@
+module ullage.dev/benchmarks/go_extender
+
+go 1.21

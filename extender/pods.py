@@ -1,0 +1,73 @@
+"""What a pod's manifest, or a client's description of it, says that bears on a decision."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from extender.verbs import PodRequest
+from ullage.api.v1 import scheduling_pb2 as pb
+from ullage.model.resources import CPU, MEMORY
+from ullage.sources.objects import OwnerReference, Pod
+from ullage.sources.pod_resources import priority_of, resources_of
+
+_APP: Final = "kubevirt.io"
+_DOMAIN: Final = "kubevirt.io/domain"
+_CREATED_BY: Final = "kubevirt.io/created-by"
+_MIGRATION_JOB: Final = "kubevirt.io/migrationJobUID"
+_LAUNCHER: Final = "virt-launcher"
+_VMI: Final = "VirtualMachineInstance"
+_NO_OWNER: Final = OwnerReference()
+
+
+def pod_request(pod: Pod) -> PodRequest:
+    """A pod from its manifest. A quantity that cannot be read counts as missing."""
+    resources = resources_of(pod, _ignore, is_static=False)
+    owner = next((each for each in pod.owners if each.controller), _NO_OWNER)
+    return PodRequest(
+        uid=pod.uid,
+        namespace=pod.namespace,
+        name=pod.name,
+        labels=pod.labels,
+        owner_kind=owner.kind,
+        owner_name=owner.name,
+        requests_cpu_cores=resources.requests.get(CPU, 0.0),
+        requests_memory_bytes=resources.requests.get(MEMORY, 0.0),
+        limits_cpu_cores=resources.limits.get(CPU),
+        limits_memory_bytes=resources.limits.get(MEMORY),
+        priority=priority_of(pod),
+        domain=_domain(pod.labels, pod.annotations, owner.kind, owner.name),
+        created_by=pod.labels.get(_CREATED_BY, ""),
+        migration_job_uid=pod.labels.get(_MIGRATION_JOB, ""),
+    )
+
+
+def described_pod(described: pb.Pod) -> PodRequest:
+    """A pod as a gRPC client describes it."""
+    labels, annotations = dict(described.labels), dict(described.annotations)
+    return PodRequest(
+        uid=described.uid,
+        namespace=described.namespace,
+        name=described.name,
+        labels=labels,
+        owner_kind=described.owner_kind,
+        owner_name=described.owner_name,
+        requests_cpu_cores=described.requests_cpu_cores,
+        requests_memory_bytes=described.requests_memory_bytes,
+        limits_cpu_cores=described.limits_cpu_cores if described.HasField("limits_cpu_cores") else None,
+        limits_memory_bytes=described.limits_memory_bytes if described.HasField("limits_memory_bytes") else None,
+        priority=described.priority,
+        domain=_domain(labels, annotations, described.owner_kind, described.owner_name),
+        created_by=labels.get(_CREATED_BY, ""),
+        migration_job_uid=labels.get(_MIGRATION_JOB, ""),
+    )
+
+
+def _domain(labels: dict[str, str], annotations: dict[str, str], owner_kind: str, owner_name: str) -> str:
+    """Name of the VMI of a launcher pod; empty for other pods."""
+    if labels.get(_APP) != _LAUNCHER and owner_kind != _VMI:
+        return ""
+    return annotations.get(_DOMAIN) or (owner_name if owner_kind == _VMI else "")
+
+
+def _ignore(complaint: str) -> None:
+    """Who scheduled the pod has read its quantities already: there is nobody to complain to."""

@@ -1,0 +1,282 @@
+"""The JSON of kube-scheduler's extender protocol: bytes to what is asked, and what is answered to bytes.
+
+The types stand in ``k8s.io/kube-scheduler/extender/v1`` and have no JSON tags, so Go writes its field names and reads them in
+any case. Reading here is as lenient as Go's: any case, keys that are null, missing or unknown. What cannot be understood of a
+pod does not take the names with it, since no opinion on a node must still name it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import compress
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from extender.names import NameTable, has_duplicates
+from extender.recent import Recent
+from extender.verbs import Verdict
+from ullage.errors import InputError
+from ullage.model.arrays import Int32Array
+from ullage.sources.objects import Pod
+
+MOST_DETAILED: Final = 16
+"""Most rejected nodes of an answer whose reason has numbers."""
+
+_BROKEN: Final = (msgspec.MsgspecError, RecursionError, ValueError)
+_NOTHING: Final = msgspec.Raw()
+_NULL: Final = b"null"
+_NONE_FAILED: Final = b',"FailedNodes":{},"FailedAndUnresolvableNodes":{},"Error":""}'
+
+
+class WireError(InputError):
+    """A request that names no node that could be answered for."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("request", message, "send ExtenderArgs as kube-scheduler does")
+
+
+class Args(msgspec.Struct, frozen=True, gc=False):
+    """``ExtenderArgs``, undecoded; a part that is null or missing is empty.
+
+    Attributes
+    ----------
+    pod, nodes, names
+        JSON texts. They belong to the request's buffer: what is kept must be copied.
+    """
+
+    pod: msgspec.Raw = msgspec.field(default=_NOTHING, name="Pod")
+    nodes: msgspec.Raw = msgspec.field(default=_NOTHING, name="Nodes")
+    names: msgspec.Raw = msgspec.field(default=_NOTHING, name="NodeNames")
+
+    @property
+    def names_nodes(self) -> bool:
+        """Whether it names nodes in any form."""
+        return _is_there(self.names) or _is_there(self.nodes)
+
+
+class Asked(NamedTuple):
+    """The nodes of a request, each once.
+
+    Attributes
+    ----------
+    names
+        n names in the order of the request.
+    rows
+        int32 (n,), their rows; -1 for a name that is not known.
+    echo
+        JSON of all of them in the form of the request: list of names, or NodeList.
+    objects
+        Whether it is a NodeList.
+    """
+
+    names: Sequence[str]
+    rows: Int32Array
+    echo: bytes
+    objects: bool = False
+
+
+class _Meta(msgspec.Struct, gc=False):
+    name: str = ""
+
+
+class _Node(msgspec.Struct, gc=False):
+    metadata: _Meta = msgspec.field(default_factory=_Meta)
+
+
+class _NodeList(msgspec.Struct, gc=False):
+    items: list[_Node]
+
+
+class _RawList(msgspec.Struct, gc=False):
+    items: list[msgspec.Raw]
+
+
+_ARGS: Final = msgspec.json.Decoder(Args)
+_KEYS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_STRINGS: Final = msgspec.json.Decoder(list[str])
+_ANYTHING: Final = msgspec.json.Decoder(list[object])
+_NODES: Final = msgspec.json.Decoder(_NodeList)
+_RAWS: Final = msgspec.json.Decoder(_RawList)
+_RAW: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_STRING: Final = msgspec.json.Decoder(str)
+_POD: Final = msgspec.json.Decoder(Pod)
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def read_args(body: memoryview | bytes) -> Args:
+    """Parts of a request.
+
+    Raises
+    ------
+    WireError
+        The body is no JSON object.
+    """
+    try:
+        args = _ARGS.decode(body)
+        if _is_there(args.pod) and args.names_nodes:
+            return args
+    except _BROKEN:
+        pass
+    parts = _lowered(body)
+    if not parts:
+        raise WireError("the body is no JSON object with a pod and nodes")
+    return Args(*(parts.get(key, _NOTHING) for key in ("pod", "nodes", "nodenames")))
+
+
+def read_pod(raw: msgspec.Raw | bytes) -> Pod | None:
+    """The pod; ``None`` if it is not there or is no v1 Pod."""
+    try:
+        return _POD.decode(raw) if _is_there(raw) else None
+    except _BROKEN:
+        return None
+
+
+def read_nodes(args: Args, table: NameTable, recent: Recent[Asked]) -> Asked:
+    """The nodes that are asked about; names win over Node objects.
+
+    Parameters
+    ----------
+    args
+        The request.
+    table
+        Names that are known.
+    recent
+        What was read from the last lists of names with this table.
+
+    Raises
+    ------
+    WireError
+        There are neither names nor Node objects, or what there is is no list.
+    """
+    if not _is_there(args.names):
+        return _read_objects(args.nodes, table)
+    key = bytes(args.names)
+    found = recent.get(key)
+    if found is None:
+        found = _read_names(key, table)
+        recent.put(key, found)
+    return found
+
+
+def kept(asked: Asked, verdict: Verdict) -> Asked:
+    """The nodes that are not rejected, in the same order."""
+    keeps = ~verdict.rejected
+    chosen = keeps.tolist()
+    names = list(compress(asked.names, chosen))
+    if not asked.objects:
+        return Asked(names, asked.rows[keeps], _ENCODER.encode(names))
+    echo = _node_list(compress(_RAWS.decode(asked.echo).items, chosen))
+    return Asked(names, asked.rows[keeps], echo, objects=True)
+
+
+def filter_result(answered: Asked, failed: bytes = _NONE_FAILED) -> tuple[bytes, ...]:
+    """ExtenderFilterResult as JSON, in pieces.
+
+    Parameters
+    ----------
+    answered
+        The nodes that are kept.
+    failed
+        From `failed_nodes`; by default none failed.
+    """
+    if answered.objects:
+        return b'{"Nodes":', answered.echo, b',"NodeNames":null', failed
+    return b'{"Nodes":null,"NodeNames":', answered.echo, failed
+
+
+def reasons(verdict: Verdict) -> list[str]:
+    """Reason of each rejected node, in order.
+
+    The scheduler's event holds 1,024 characters, and each reason takes time to write: only the first `MOST_DETAILED` nodes are
+    told with their numbers; the others have in common what their code says, which the event counts as one reason.
+    """
+    positions = np.flatnonzero(verdict.rejected)
+    detailed = [verdict.reason(position) for position in positions[:MOST_DETAILED].tolist()]
+    others = verdict.code[positions[MOST_DETAILED:]].tolist()
+    return [*detailed, *(f"{verdict.codes[code]}: the verb explain has the numbers" for code in others)]
+
+
+def failed_nodes(asked: Asked, verdict: Verdict) -> bytes:
+    """End of an ExtenderFilterResult: each rejected node with its reason.
+
+    A reason that evicting pods could cure goes to FailedNodes, where the scheduler tries preemption; any other to
+    FailedAndUnresolvableNodes.
+    """
+    maps: tuple[dict[str, str], dict[str, str]] = ({}, {})
+    positions = np.flatnonzero(verdict.rejected).tolist()
+    for position, reason in zip(positions, reasons(verdict), strict=True):
+        resolvable = verdict.resolvable[verdict.code[position]]
+        maps[0 if resolvable else 1][asked.names[position]] = reason
+    texts = map(_ENCODER.encode, maps)
+    return b',"FailedNodes":%b,"FailedAndUnresolvableNodes":%b,"Error":""}' % tuple(texts)
+
+
+def filter_error(message: str) -> bytes:
+    """ExtenderFilterResult that says only that the call failed."""
+    head = b'{"Nodes":null,"NodeNames":[],"FailedNodes":{},"FailedAndUnresolvableNodes":{},"Error":'
+    return head + _ENCODER.encode(message) + b"}"
+
+
+def _is_there(raw: msgspec.Raw | bytes) -> bool:
+    return len(raw) > len(_NULL) or bytes(raw) not in (b"", _NULL)
+
+
+def _lowered(raw: msgspec.Raw | memoryview | bytes) -> dict[str, msgspec.Raw]:
+    """Parts of an object by key in lower case; what is no object has none."""
+    try:
+        parts = _KEYS.decode(raw)
+    except _BROKEN:
+        return {}
+    return {key.lower(): value for key, value in parts.items() if _is_there(value)}
+
+
+def _read_names(raw: bytes, table: NameTable) -> Asked:
+    try:
+        names = _STRINGS.decode(raw)
+        rows = table.rows(names)
+        if not has_duplicates(names, rows, len(table)):
+            return Asked(names, rows, raw)
+    except _BROKEN:
+        names = _only_strings(raw)
+    names = list(dict.fromkeys(names))
+    return Asked(names, table.rows(names), _ENCODER.encode(names))
+
+
+def _only_strings(raw: bytes) -> list[str]:
+    try:
+        return [each for each in _ANYTHING.decode(raw) if isinstance(each, str)]
+    except _BROKEN:
+        raise WireError("NodeNames is no list of names") from None
+
+
+def _read_objects(raw: msgspec.Raw, table: NameTable) -> Asked:
+    try:
+        names = [each.metadata.name for each in _NODES.decode(raw).items]
+        rows = table.rows(names)
+        if all(names) and not has_duplicates(names, rows, len(table)):
+            return Asked(names, rows, bytes(raw), objects=True)
+    except _BROKEN:
+        pass
+    by_name = {name: item for item in _lenient_items(raw) if (name := _lenient_name(item))}
+    names = list(by_name)
+    return Asked(names, table.rows(names), _node_list(by_name.values()), objects=True)
+
+
+def _lenient_items(raw: msgspec.Raw) -> list[msgspec.Raw]:
+    try:
+        return _RAW.decode(_lowered(raw)["items"])
+    except (KeyError, *_BROKEN):
+        raise WireError("there is neither a list of NodeNames nor one of Nodes") from None
+
+
+def _lenient_name(item: msgspec.Raw) -> str:
+    try:
+        return _STRING.decode(_lowered(_lowered(item)["metadata"])["name"])
+    except (KeyError, *_BROKEN):
+        return ""
+
+
+def _node_list(items: Iterable[msgspec.Raw]) -> bytes:
+    return b'{"metadata":{},"items":[%b]}' % b",".join(map(bytes, items))

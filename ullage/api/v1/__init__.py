@@ -1,0 +1,1 @@
+"""gRPC API, version 1: code that `make proto` writes from ``proto/``."""
