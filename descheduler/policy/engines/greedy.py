@@ -30,7 +30,7 @@ _DISORDER = (0.7, 0.7, 0.7, 0.7, 0.7, 4.0)
 _PASSES = 2
 """How often `settle` goes over all moves."""
 _PATIENCE = 16
-"""Rounds without improvement after which a plan that reaches the goal is left as it is."""
+"""Rounds without improvement, and one more per source, after which a plan that reaches the goal is left as it is."""
 _HARD_PATIENCE = 48
 """The same for a plan that does not."""
 
@@ -121,7 +121,8 @@ class _Best:
         if self.optimal_at is not None:
             return attempt > self.optimal_at + _POLISH
         overload, _ = self._value
-        return attempt > self.found_at + (_HARD_PATIENCE if overload else _PATIENCE)
+        patience = _HARD_PATIENCE if overload else _PATIENCE + len(self._tally.problem.sources)
+        return attempt > self.found_at + patience
 
 
 def _worst_first(tally: Tally, sources: IntArray, noise: FloatArray) -> IntArray:
