@@ -164,7 +164,7 @@ def problem(given: Setting, sources: IntArray, *, empty: bool = False) -> Proble
         preference=given.feasibility.preference,
         worthwhile=given.config.planning.balance_minimum_gain,
         limit=given.config.planning.max_moves,
-        rounds=4 * given.config.planning.restarts,
+        rounds=given.config.planning.rounds,
     )
 
 

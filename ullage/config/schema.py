@@ -78,11 +78,13 @@ class Planning(_Value, frozen=True):
     exact_time_limit_seconds
         Seconds of wall-clock time that the solver of the exact engine may take before the best plan so far stands. 4 s prove
         the fewest moves on clusters of some 20 nodes and 500 VMs, and a person still waits for them.
-    restarts
-        Number of constructions that the greedy engine tries, each from another order; the best one counts. 24 is meant to
-        keep it within 0.2 s on some 20 nodes; more rarely find a better plan, and take as much longer.
+    rounds
+        Number of rounds that the greedy engine tries at most: constructions and improvements, seeded; the best plan counts. It
+        ends earlier at the lower bound, or when nothing gets better. 96 stay within some tenths of a second on 20 nodes.
     balance_minimum_gain
-        Relative gain in balance that one move must bring, as a ratio. Below 2 % the gain is within the noise of measured use.
+        Least gain of a move that balances, as a ratio of what a node can allocate: it must bring as much as two nodes that each
+        come this much nearer to the mean; and least relief of a single move off a node that cannot come down all the way. Below
+        2 % a gain is within the noise of measured use.
     keep_balancing
         Whether relieve goes on to balance once no node is over. false, since no node needs those moves.
     """
@@ -95,7 +97,7 @@ class Planning(_Value, frozen=True):
     minimize: Annotated[Literal["moves", "bytes"], Choice(("moves", "bytes"))] = "moves"
     max_moves: Annotated[int | None, OrNull(Number(0, 1_000_000, whole=True))] = None
     exact_time_limit_seconds: Annotated[float, Number(0.1, 3600)] = 4.0
-    restarts: Annotated[int, Number(1, 10_000, whole=True)] = 24
+    rounds: Annotated[int, Number(1, 100_000, whole=True)] = 96
     balance_minimum_gain: Annotated[float, Ratio(1)] = 0.02
     keep_balancing: Annotated[bool, Flag()] = False
 

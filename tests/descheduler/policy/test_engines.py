@@ -194,7 +194,7 @@ def test_a_solver_out_of_time_leaves_a_note():
             cores, gib = 0.4 + 0.027 * ((7 * i + n) % 31), 1.7 + 0.11 * ((11 * i + 5 * n) % 29)
             cluster.vm(f"shop/c{n}-{i:02}", f"n{n}", guest="1Gi", use_cpu=cores, use_memory=0)
             cluster.vm(f"shop/m{n}-{i:02}", f"n{n}", guest="1Gi", use_cpu=0, use_memory=gib * 2**30)
-    config = configuration(engine="exact", exact_time_limit_seconds=0.001, restarts=1)
+    config = configuration(engine="exact", exact_time_limit_seconds=0.001, rounds=1)
     made = plan(cluster.build(), config=config)
     assert made.spec.moves
     assert len(made.spec.moves) > made.status.lower_bound.moves

@@ -202,7 +202,7 @@ def test_evacuating_two_nodes_uses_neither():
 @few
 @given(clusters(Traits(spread=False)))
 def test_evacuate_leaves_nothing_unexplained(state):
-    made = plan(state, state.nodes.name[0], restarts=2)
+    made = plan(state, state.nodes.name[0], rounds=8)
     stay = node(made, state.nodes.name[0]).before.workloads - len(made.spec.moves)
     assert len(made.status.refused) == stay
     assert {r.code for r in made.status.refused} <= CODES_OF_STAYING

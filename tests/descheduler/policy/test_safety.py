@@ -22,7 +22,7 @@ configurations = st.builds(
     minimize=st.sampled_from(("moves", "bytes")),
     max_moves=st.sampled_from((None, None, 0, 1, 2)),
     keep_balancing=st.booleans(),
-    restarts=st.just(4),
+    rounds=st.just(16),
     exact_time_limit_seconds=st.just(2.0),
 )
 
@@ -101,7 +101,7 @@ def test_no_node_gets_over_by_a_plan(state, config):
 @few
 @given(clusters(), st.sampled_from(("greedy", "exact")))
 def test_relief_only_takes_from_nodes_that_are_over(state, engine):
-    result = plan(state, engine=engine, restarts=4)
+    result = plan(state, engine=engine, rounds=16)
     over = {n.name for n in result.status.nodes if n.before.node_class is NodeClass.OVER}
     assert {m.source for m in result.spec.moves} <= over
     assert {m.code for m in result.spec.moves} <= {Goal.RELIEVE.value}
@@ -110,7 +110,7 @@ def test_relief_only_takes_from_nodes_that_are_over(state, engine):
 @few
 @given(clusters())
 def test_unknown_nodes_are_neither_source_nor_destination(state):
-    config = configuration(keep_balancing=True, restarts=4)
+    config = configuration(keep_balancing=True, rounds=16)
     result = plan(state, config=config)
     unknown = {name for n, name in enumerate(state.nodes.name) if node_use(state, n, config) is None}
     assert unknown == {n.name for n in result.status.nodes if n.before.node_class is NodeClass.UNKNOWN}

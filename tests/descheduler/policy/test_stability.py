@@ -51,14 +51,14 @@ def renamed(state: ClusterState) -> ClusterState:
 @few
 @given(clusters(), goals, engines, st.sampled_from(("moves", "bytes")))
 def test_the_same_input_gives_the_same_bytes(state, goal, engine, minimize):
-    settings = {"goal": goal, "engine": engine, "minimize": minimize, "restarts": 4}
+    settings = {"goal": goal, "engine": engine, "minimize": minimize, "rounds": 16}
     assert to_json(plan(state, **settings)) == to_json(plan(state, **settings))
 
 
 @few
 @given(clusters(), goals)
 def test_other_names_in_the_same_order_change_nothing_else(state, goal):
-    before, after = (to_json(plan(s, goal=goal, restarts=4)) for s in (state, renamed(state)))
+    before, after = (to_json(plan(s, goal=goal, rounds=16)) for s in (state, renamed(state)))
     assert after == longer(before)
 
 
