@@ -64,6 +64,8 @@ def move_reason(given: Setting, move: Move, code: str, before: FloatArray, after
     target = f"{names[move.target]} comes to {cpu} CPU and {memory} memory"
     if code in ("evacuate", "consolidate"):
         return f"Empties {names[move.source]}: takes {brings} along; {target}."
+    if code == "make-room":
+        return f"Takes {brings} off {names[move.source]}, which steps aside for a workload of a node that is over; {target}."
     return f"Takes {brings} off: {source}; {target}."
 
 

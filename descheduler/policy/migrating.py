@@ -49,7 +49,10 @@ def course(state: ClusterState, volume_bytes: FloatArray, config: Migration) -> 
     limit = cluster.bandwidth_per_migration_bytes_per_second
     bandwidth = min(config.bandwidth_bytes_per_second, limit) if limit > 0 else config.bandwidth_bytes_per_second
     expected = precopy(volume_bytes, np.nan_to_num(dirty), bandwidth)
-    deadline = deadline_seconds(volume_bytes, cluster.completion_timeout_per_gib_seconds)
+    # KubeVirt reckons with the guest's whole memory, however little of it is resident.
+    guest = state.workloads.guest_memory_bytes
+    size = np.where(np.isnan(guest), volume_bytes, guest)
+    deadline = deadline_seconds(size, cluster.completion_timeout_per_gib_seconds)
     helped = cluster.allow_post_copy or cluster.allow_auto_converge
     late = (expected.duration_seconds > deadline) & (not helped)
     hopeless = machine & ~np.isnan(dirty) & ((dirty > config.maximum_dirty_ratio * bandwidth) | late)

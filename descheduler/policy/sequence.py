@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from descheduler.policy.problem import Tally
+from descheduler.policy.terms.capacity import MEMORY
 from ullage.model.changes import Move
 
 
@@ -57,11 +58,15 @@ def has_order(tally: Tally) -> bool:
 
 
 def _by_urgency(tally: Tally, places: dict[int, int]) -> Sequence[int]:
-    """Workloads of the most overloaded source first, there the one that relieves most."""
+    """Sources in danger of running out of memory first, then the most overloaded; on each the one that relieves most.
+
+    Memory comes before CPU: where CPU is short work is slow, where memory is short it is killed.
+    """
     problem, capacity = tally.problem, tally.capacity
     rows = np.array(sorted(places), dtype=np.int64)
     sources = problem.home[rows]
-    worst = capacity.excess(sources).max(axis=1, initial=0.0)
+    excess = capacity.excess(sources)
     relief = (capacity.leaving[rows] / capacity.scale[sources]).max(axis=1, initial=0.0)
-    ordered: list[int] = rows[np.lexsort((rows, -relief, sources, -worst))].tolist()
+    keys = (rows, -relief, sources, -excess.max(axis=1, initial=0.0), -excess[:, MEMORY])
+    ordered: list[int] = rows[np.lexsort(keys)].tolist()
     return ordered

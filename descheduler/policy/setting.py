@@ -18,9 +18,8 @@ from descheduler.policy.terms.disruption import Disruption
 from descheduler.policy.terms.placement import Placing
 from ullage.config.schema import Configuration
 from ullage.estimation.danger import committed
-from ullage.estimation.forecast import Forecast, Prediction, forecast
+from ullage.estimation.forecast import Forecast, Prediction, forecast, swapped_bytes
 from ullage.model.arrays import BoolArray, FloatArray, IntArray
-from ullage.model.measures import WorkloadMeasure
 from ullage.model.resources import CPU_INDEX, MEMORY_INDEX
 from ullage.model.state import ClusterState, WorkloadFlag
 from ullage.scoring.feasibility import Feasibility
@@ -113,8 +112,7 @@ def setting(
 
 
 def _moved_bytes(state: ClusterState, expected: Forecast) -> FloatArray:
-    swap = state.workloads.measures.column(WorkloadMeasure.SWAP_USED_BYTES)
-    copied = expected.mean[:, 1] + np.nan_to_num(swap)
+    copied = expected.mean[:, 1] + swapped_bytes(state)
     return np.where(expected.measured, copied, expected.use.landing[:, 1])
 
 

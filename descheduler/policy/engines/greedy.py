@@ -242,6 +242,7 @@ def _settle_one(tally: Tally, workload: int) -> bool:
     """Move one workload on if another node would be fuller by less (in squares), or is liked better by more."""
     capacity, here = tally.capacity, tally.away[workload]
     fits = tally.fits(np.array([workload]))[0]
+    fits[tally.problem.sources] = False
     fits[here] = True
     price = -0.5 * tally.problem.preference(workload)
     for r in (0, 1):

@@ -1,4 +1,4 @@
-"""Relieve: bring every over node under its target; touch nothing else."""
+"""Relieve: bring every over node under its target; touch nothing else, unless something must step aside to make room."""
 
 from __future__ import annotations
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from ullage.model.arrays import BoolArray, FloatArray, IntArray
+
+CPU: Final = 0
+MEMORY: Final = 1
+"""Columns of predicted use; they come first among the dimensions of every problem."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -279,3 +279,16 @@ def test_consolidate_gives_a_node_up_that_only_half_of_could_follow():
     cluster = Cluster().node("n1").node("n2").vm("shop/w", "n2", use_cpu=4, placement=apart, labels={"app": "a"})
     cluster.vm("shop/u", "n1", use_cpu=0.5).vm("shop/v", "n1", use_cpu=0.5, placement=apart, labels={"app": "a"})
     assert moves(plan(cluster.build(), goal="consolidate")) == []
+
+
+def test_a_workload_steps_aside_where_nothing_else_helps():
+    cluster = Cluster().node("n1", cpu=10).node("n2", cpu=10).node("n3", cpu=4)
+    cluster.vm("shop/big", "n1", use_cpu=4).vm("shop/stays", "n1", use_cpu=5, live_migratable=False)
+    cluster.vm("shop/small", "n2", use_cpu=3).vm("shop/other", "n2", use_cpu=3, live_migratable=False)
+    made = plan(cluster.build())
+    assert [(m.workload.name, m.source, m.target, m.code) for m in made.spec.moves] == [
+        ("small", "n2", "n3", "make-room"),
+        ("big", "n1", "n2", "relieve"),
+    ]
+    assert "steps aside" in made.spec.moves[0].reason
+    assert made.status.summary.nodes_over_after == 0

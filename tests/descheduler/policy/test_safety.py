@@ -103,8 +103,13 @@ def test_no_node_gets_over_by_a_plan(state, config):
 def test_relief_only_takes_from_nodes_that_are_over(state, engine):
     result = plan(state, engine=engine, rounds=16)
     over = {n.name for n in result.status.nodes if n.before.node_class is NodeClass.OVER}
-    assert {m.source for m in result.spec.moves} <= over
-    assert {m.code for m in result.spec.moves} <= {Goal.RELIEVE.value}
+    codes = {m.code for m in result.spec.moves}
+    assert codes <= {Goal.RELIEVE.value, "make-room"}
+    assert {m.source for m in result.spec.moves if m.code == Goal.RELIEVE.value} <= over
+    aside = [m for m in result.spec.moves if m.code == "make-room"]
+    assert over.isdisjoint(m.source for m in aside)
+    filled = {m.target for m in result.spec.moves if m.code == Goal.RELIEVE.value}
+    assert {m.source for m in aside} <= filled, "a workload steps aside only where one of an over node lands"
 
 
 @few
