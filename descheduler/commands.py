@@ -1,4 +1,4 @@
-"""``ullage plan`` and ``ullage why``: read, decide, show. The one place of the descheduler that touches files and terminals."""
+"""``ullage plan``: read, decide, show."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from descheduler.policy.decide import GOALS, decide
 from descheduler.policy.engines import ENGINES
 from descheduler.policy.memory import Memory
 from descheduler.policy.plan import RebalancePlan
-from descheduler.report import FORMATS, page, parse, render
-from descheduler.report import why as explain
+from descheduler.report import FORMATS, page, render
 from ullage.commands import Console, current_console
 from ullage.commands.config import configuration_option, read_configuration
 from ullage.commands.files import save
@@ -139,24 +138,3 @@ def _split(files: tuple[str, ...], nodes: tuple[str, ...], goal: str) -> tuple[t
         raise UsageError(f"no such file: {named[0]}", "name at least one dump or snapshot")
     listed = tuple(n for text in nodes for n in text.split(","))
     return read, (*listed, *named)
-
-
-@click.command(
-    help="""Say why a saved plan does what it does.
-
-SUBJECT is a node, or a VM or pod as [NAMESPACE/]NAME; node/NAME, vmi/NAME and pod/NAME say which. The answer comes from the
-plan file alone.
-
-\b
-Examples:
-  ullage plan cluster.json -o json > plan.json
-  ullage why node-7 --plan plan.json
-  ullage why shop/database-0 --plan plan.json"""
-)
-@click.argument("subject")
-@click.option("--plan", "plan_file", required=True, metavar="FILE", help="Plan as JSON or YAML; - for stdin")
-def why(subject: str, plan_file: str) -> None:
-    """Answer from a saved plan."""
-    with click.open_file(plan_file, "rb") as file:
-        text = file.read()
-    current_console().write(explain(parse(text, plan_file), subject))

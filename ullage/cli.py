@@ -42,7 +42,7 @@ class Entry(NamedTuple):
 
 COMMANDS: Final[Mapping[str, Entry]] = {
     "plan": Entry("descheduler.commands:plan", "Plan which workloads to move where, from files"),
-    "why": Entry("descheduler.commands:why", "Say why a saved plan does what it does to a node, VM or pod"),
+    "why": Entry("ullage.commands.why:command", "Say why a plan or an extender does what it does"),
     "audit": Entry("descheduler.audit_command:audit", "Find what endangers memory on a cluster, and what to do"),
     "extender": Entry("extender.commands:extender", "Serve kube-scheduler: filter and score nodes on real use"),
     "snapshot": Entry("ullage.commands.snapshot:command", "Convert Kubernetes dumps to a snapshot, and look into one"),
