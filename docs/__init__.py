@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from descheduler.audit import findings
 from descheduler.policy.plan import API_VERSION, KIND, RebalancePlan
 from ullage import config
 from ullage.model.codes import CODES, Code, Topic
@@ -104,9 +105,19 @@ def rebalance_plan() -> str:
     return json_schema(RebalancePlan, "rebalance-plan", KIND, description)
 
 
+def audit_report() -> str:
+    """JSON schema of an audit."""
+    kind = findings.KIND
+    description = (
+        f"What `ullage audit -o json` prints: kind {kind} of {API_VERSION}. Ratios are 0..1; null is not known."
+    )
+    return json_schema(findings.AuditReport, "audit-report", kind, description)
+
+
 DOCUMENTS: Final = (
     Document("codes.md", codes),
     Document("configuration.md", config.reference),
+    Document("schemas/audit-report.schema.json", audit_report),
     Document("schemas/cluster-snapshot.schema.json", lambda: snapshot_schema().decode()),
     Document("schemas/configuration.schema.json", config.schema_text),
     Document("schemas/rebalance-plan.schema.json", rebalance_plan),

@@ -25,7 +25,7 @@ from ullage.estimation.forecast import Forecast, Prediction, forecast
 from ullage.model.arrays import BoolArray, FloatArray, IntArray
 from ullage.model.measures import NodeMeasure
 from ullage.model.resources import MEMORY_INDEX
-from ullage.model.state import ClusterState, WorkloadKind
+from ullage.model.state import ClusterState, WorkloadFlag, WorkloadKind
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +112,11 @@ class Context:
         configured = np.where(self.machines > 0, self.cluster_overcommit_ratio, np.nan)
         result: FloatArray = np.fmax(configured, self.overcommit_ratio)
         return result
+
+    @cached_property
+    def pods_bytes(self) -> FloatArray:
+        """Memory that the workloads of each node use together, float64 (N,); NaN where one that runs is not measured."""
+        return self.on_nodes(np.where(self.state.workloads.has(WorkloadFlag.PENDING), 0.0, self.use_bytes))
 
     def measure(self, measure: NodeMeasure) -> FloatArray:
         """A measure of the nodes, float64 (N,), NaN where missing or too old."""

@@ -220,8 +220,8 @@ FORMATS: Final[Mapping[str, Callable[[AuditReport, Screen], str]]] = MappingProx
     {
         "table": table,
         "wide": lambda report, screen: table(report, replace(screen, wide=True)),
-        "json": lambda report, _: wire.to_json(report),  # type: ignore[arg-type]
-        "yaml": lambda report, _: wire.to_yaml(report),  # type: ignore[arg-type]
+        "json": lambda report, _: wire.to_json(report),
+        "yaml": lambda report, _: wire.to_yaml(report),
         "csv": lambda report, _: to_csv(report),
         "name": lambda report, _: to_names(report),
     }

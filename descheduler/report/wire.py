@@ -1,6 +1,7 @@
 """The plan for programs: ``json``, ``yaml``, ``csv`` and ``name``, and back from JSON and YAML.
 
-JSON and YAML are plain ASCII with sorted keys, as kubectl prints them: nothing in them can touch a terminal.
+JSON and YAML are plain ASCII with sorted keys, as kubectl prints them: nothing in them can touch a terminal. Any other
+document of Ullage, such as an audit, is written in the same form.
 """
 
 from __future__ import annotations
@@ -37,20 +38,20 @@ def _quoted(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _quoted)
 
 
-def _tree(plan: RebalancePlan) -> Tree:
-    tree: Tree = json.loads(msgspec.json.encode(plan))  # NaN and infinite figures become null on the way
+def _tree(document: msgspec.Struct) -> Tree:
+    tree: Tree = json.loads(msgspec.json.encode(document))  # NaN and infinite figures become null on the way
     return tree
 
 
-def to_json(plan: RebalancePlan) -> str:
+def to_json(document: msgspec.Struct) -> str:
     """One indented JSON object."""
     # json leaves DEL as it is, and DEL can only stand inside a string.
-    return json.dumps(_tree(plan), indent=2, sort_keys=True, allow_nan=False).replace("\x7f", "\\u007f") + "\n"
+    return json.dumps(_tree(document), indent=2, sort_keys=True, allow_nan=False).replace("\x7f", "\\u007f") + "\n"
 
 
-def to_yaml(plan: RebalancePlan) -> str:
+def to_yaml(document: msgspec.Struct) -> str:
     """The same object as `to_json`, as one YAML document."""
-    text: str = yaml.dump(_tree(plan), Dumper=_Dumper, default_flow_style=False, width=1 << 20)
+    text: str = yaml.dump(_tree(document), Dumper=_Dumper, default_flow_style=False, width=1 << 20)
     return text
 
 

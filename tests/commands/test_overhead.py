@@ -45,6 +45,12 @@ def test_json_is_one_object():
     assert found["parts"][0] == {"name": "pageTables", "bytes": 67108865}
 
 
+def test_the_examples_of_the_help_keep_their_lines():
+    lines = [line.strip() for line in run("--help").stdout.splitlines()]
+    assert "ullage overhead --guest 32Gi --vcpus 8 --kubevirt 1.4.0" in lines
+    assert not any("\\b" in line for line in lines)
+
+
 def test_yaml_says_the_same():
     assert yaml.safe_load(run(*SMALL, "-o", "yaml").stdout) == as_json(*SMALL)
 
@@ -163,6 +169,9 @@ def test_vcpus_come_from_the_cpu_limit_where_no_topology_is_set():
         (["--guest", "1Gi", "--kubevirt", "latest"], None, UsageError, "'latest'"),
         ([*SMALL, "--quota-limits", "0.5"], None, UsageError, "--quota-limits: '0.5'"),
         ([*SMALL, "--quota-limits", "nan"], None, UsageError, "--quota-limits: 'nan'"),
+        ([*SMALL, "--overhead-ratio", "nan"], None, UsageError, "overhead ratio nan"),
+        ([*SMALL, "--overhead-ratio", "inf"], None, UsageError, "overhead ratio inf"),
+        ([*SMALL, "--overhead-ratio", "0"], None, UsageError, "overhead ratio 0.0"),
         (["-f", "-", *SMALL], json.dumps(vmi()), UsageError, "cannot stand beside -f"),
         (["-f", "no/such.yaml", "--kubevirt", "1.4.0"], None, InputError, "no/such.yaml"),
         (["-f", "-", "--kubevirt", "1.4.0"], "a: [", InputError, "neither JSON nor YAML"),

@@ -129,3 +129,17 @@ class TestKubeVirt:
         state = state_of(kubevirt(developerConfiguration={"memoryOvercommit": 5, "cpuAllocationRatio": 0}))
         assert state.kubevirt == KubeVirt(version="1.7.1")
         assert "cannot be" in (note(state, "malformed-object") or pytest.fail("no note")).text
+
+
+@pytest.mark.parametrize(("version", "seconds"), [("v1.3.1", 800.0), ("1.4.0", 150.0), ("", 150.0), ("devel", 150.0)])
+def test_the_migration_timeout_has_the_default_of_its_version(version, seconds):
+    resource = {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "KubeVirt",
+        "metadata": {"name": "kubevirt", "namespace": "kubevirt"},
+        "spec": {"configuration": {}},
+        "status": {"observedKubeVirtVersion": version},
+    }
+    found = state_of(node("n1"), resource).kubevirt
+    assert found is not None
+    assert found.completion_timeout_per_gib_seconds == seconds

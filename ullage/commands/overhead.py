@@ -161,7 +161,7 @@ class _Options(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--hugepages", metavar="SIZE", help="Page size, such as 1Gi.")
 @click.option(
     "--overhead-ratio",
-    type=click.FloatRange(min=0, min_open=True),
+    type=float,
     metavar="RATIO",
     help="The cluster's additionalGuestMemoryOverheadRatio, such as 1.2.",
 )
@@ -194,7 +194,7 @@ def command(
     output: str,
     **guest_options: object,
 ) -> None:
-    r"""What a VM's pod requests, and every part of it.
+    """What a VM's pod requests, and every part of it.
 
     KubeVirt runs a guest inside a pod, together with QEMU, libvirt and its own processes. The scheduler sees the guest's
     memory, divided by the overcommit, plus an overhead for all of these. The overhead depends on KubeVirt's version and is
@@ -207,7 +207,7 @@ def command(
         ullage overhead --guest 32Gi --vcpus 8 --kubevirt 1.4.0 --overcommit 150 -o json
     And a VM that runs already?
         kubectl get vmi db -o yaml | ullage overhead -f - --kubevirt 1.7.1
-    """
+    """  # noqa: D301 - click's mark for text that keeps its lines
     options = msgspec.convert(guest_options, _Options)
     cluster = Cluster(
         version=KubeVirtVersion.parse(kubevirt),

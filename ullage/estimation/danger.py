@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ullage.estimation.exhaustion import NORMAL_95, Exhaustion, ram_and_swap, seconds_left
-from ullage.estimation.forecast import Forecast
+from ullage.estimation.forecast import Forecast, swapped_bytes
 from ullage.estimation.oom import badness, eviction_order, is_critical, kill_order, oom_score_adj
 from ullage.estimation.swap import is_covered, plausible, swap_left_bytes, swap_limit_bytes
 from ullage.model.arrays import BoolArray, FloatArray, Int32Array, IntArray
@@ -73,8 +73,7 @@ def present_use(state: ClusterState, expected: Forecast, node: Bindings | None =
     if node is None:
         return use
     moved = np.asarray(node) != state.workloads.node
-    swapped = np.nan_to_num(state.workloads.measures.column(WorkloadMeasure.SWAP_USED_BYTES))
-    return use + np.where(moved, swapped, 0.0)
+    return use + np.where(moved, swapped_bytes(state), 0.0)
 
 
 def exempt(state: ClusterState) -> BoolArray:
@@ -133,9 +132,8 @@ def oom_order(state: ClusterState, expected: Forecast, count: int = 3, node: Bin
     anonymous = workloads.measures.column(WorkloadMeasure.MEMORY_ANONYMOUS_BYTES)
     use = np.where(expected.measured, expected.use.leaving[:, 1], np.nan)
     resident = np.where(np.isnan(anonymous) | np.isnan(use), use, anonymous)
-    swapped = np.nan_to_num(plausible(workloads.measures.column(WorkloadMeasure.SWAP_USED_BYTES)))
     with np.errstate(divide="ignore", invalid="ignore"):
-        score = badness(resident, swapped, 0.0, _scale(state)[bindings], _adj(state, bindings))
+        score = badness(resident, swapped_bytes(state), 0.0, _scale(state)[bindings], _adj(state, bindings))
     rows = np.flatnonzero(~np.isnan(score))
     order = rows[kill_order(score[rows], rows, node=bindings[rows])]
     return _heads(order, bindings, len(state.nodes), count)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ullage.estimation.peak import estimator
+from ullage.estimation.swap import plausible
 from ullage.model.arrays import BoolArray, FloatArray
 from ullage.model.changes import Use
 from ullage.model.measures import Measures, NodeMeasure, WorkloadMeasure
@@ -71,7 +72,7 @@ def forecast(state: ClusterState, prediction: Prediction) -> Forecast:
     measured = np.logical_not(np.isnan(mean).any(axis=1))
     peak = _predict(state.workloads.measures, _WORKLOAD, prediction)
     landing = np.where(measured[:, None], peak, estimates(state, mean))
-    landing[:, 1] += np.nan_to_num(state.workloads.measures.column(WorkloadMeasure.SWAP_USED_BYTES))
+    landing[:, 1] += swapped_bytes(state)
     # Nobody takes more along than its own peak: the rest of a node's margin is not its doing.
     leaving = np.where(measured[:, None], np.minimum(mean + _margin_share(state, nodes, prediction), peak), 0.0)
     return Forecast(nodes + _unseen(state, landing, measured), Use(leaving, landing), mean, measured)
@@ -105,6 +106,14 @@ def _predict(
         mean, deviation, peak = (measures.fresh(m, prediction.max_age_seconds) for m in names)
         columns.append(predict(mean, deviation, peak, prediction.deviations))
     return np.stack(columns, axis=1)
+
+
+def swapped_bytes(state: ClusterState) -> FloatArray:
+    """What each workload has in its node's swap, as far as it is known: float64 (W,) bytes, >= 0.
+
+    Nothing is added where it was not measured, or where the counter is not `ullage.estimation.swap.plausible`.
+    """
+    return np.nan_to_num(plausible(state.workloads.measures.column(WorkloadMeasure.SWAP_USED_BYTES)))
 
 
 def estimates(state: ClusterState, mean: FloatArray) -> FloatArray:

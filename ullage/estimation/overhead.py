@@ -172,6 +172,11 @@ def overhead_parts(
     -------
     tuple of Part
         Bytes; only the part ``ratio`` may be negative. The overhead is their sum.
+
+    Raises
+    ------
+    UsageError
+        The ratio is not above 0, or not finite.
     """
     fixed = next(row for row in reversed(_FIXED) if row.since <= version)
     guaranteed = Part("guaranteed", 100 * MI if machine.guaranteed and version >= _GUARANTEED_SINCE else 0)
@@ -221,5 +226,7 @@ def _devices(machine: Machine, fixed: _Fixed) -> tuple[Part, ...]:
 
 
 def _ratio_bytes(overhead: int, ratio: float) -> int:
+    if not 0 < ratio < math.inf:
+        raise UsageError(f"overhead ratio {ratio} is out of range", "write a number above 0, such as 1.2")
     # The number of whole thousands is scaled in floating point and cut towards zero, as KubeVirt does it.
     return math.trunc(-(-overhead // 1000) * (ratio - 1.0)) * 1000

@@ -7,6 +7,9 @@ from typing import Final
 
 import numpy as np
 
+from ullage.errors import UsageError
+from ullage.estimation.migration import kubevirt_defaults
+from ullage.estimation.overhead import MAIN, KubeVirtVersion
 from ullage.model.arrays import BoolArray, frozen
 from ullage.model.labels import Labels, Requirement
 from ullage.model.state import DisruptionBudget, KubeVirt, Quota, WorkloadColumns
@@ -123,9 +126,20 @@ def kubevirt(objects: Collection, notes: NoteBook) -> KubeVirt | None:
         ),
         bandwidth_per_migration_bytes_per_second=float(np.nan_to_num(amount(migrations.bandwidth_per_migration))),
         completion_timeout_per_gib_seconds=float(
-            positive("completionTimeoutPerGiB", migrations.completion_timeout_per_gi_b, 150)
+            positive(
+                "completionTimeoutPerGiB", migrations.completion_timeout_per_gi_b, _default_timeout_seconds(version)
+            )
         ),
         allow_auto_converge=bool(migrations.allow_auto_converge),
         allow_post_copy=bool(migrations.allow_post_copy),
         eviction_strategy=strategy_of(configuration.eviction_strategy),
     )
+
+
+def _default_timeout_seconds(version: str) -> int:
+    """Completion timeout per unit where none is set: that of the version, of a current one if it cannot be read."""
+    try:
+        parsed = KubeVirtVersion.parse(version)
+    except UsageError:
+        parsed = MAIN
+    return int(kubevirt_defaults(parsed).completion_timeout_per_gib_seconds)

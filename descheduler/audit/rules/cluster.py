@@ -12,6 +12,7 @@ from descheduler.audit.context import Context, divided
 from descheduler.audit.findings import Finding, ObjectRef, Severity
 from descheduler.audit.telling import Told, counted, finding, mark, numbers, on_cluster
 from descheduler.policy.explain import percent
+from ullage.estimation.forecast import swapped_bytes
 from ullage.model.arrays import BoolArray, FloatArray, IntArray
 from ullage.model.measures import WorkloadMeasure
 from ullage.model.quantity import format_bytes
@@ -76,9 +77,9 @@ def _peaks(given: Context, rows: BoolArray) -> FloatArray:
     VMs do not peak at the same moment: together they are taken to rise over their mean as their node does, but to no more than
     the sum of their own peaks.
     """
-    use, swapped = given.forecast.use, given.state.workloads.measures.column(WorkloadMeasure.SWAP_USED_BYTES)
+    use = given.forecast.use
     own = given.on_nodes(np.where(rows, use.landing[:, 1], 0.0))
-    mean = given.on_nodes(np.where(rows, use.leaving[:, 1] + np.nan_to_num(swapped), 0.0))
+    mean = given.on_nodes(np.where(rows, use.leaving[:, 1] + swapped_bytes(given.state), 0.0))
     return np.fmin(own, mean * divided(given.peak_bytes, given.working_set_bytes))
 
 

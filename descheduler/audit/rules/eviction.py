@@ -12,6 +12,8 @@ from descheduler.audit.findings import Finding, Severity
 from descheduler.audit.telling import Told, in_namespaces, machines, numbers
 from descheduler.policy.eligibility import Protection, eligibility
 from descheduler.policy.migrating import course
+from ullage.estimation.forecast import swapped_bytes
+from ullage.estimation.migration import why_not_migratable
 from ullage.model.arrays import BoolArray, FloatArray, IntArray
 from ullage.model.measures import WorkloadMeasure
 from ullage.model.quantity import format_bytes
@@ -43,9 +45,11 @@ def drain_blocked(given: Context) -> Iterator[Finding]:
     reasons = given.state.workloads.blocked_reason
 
     def tell(rows: IntArray) -> Told:
-        counts = Counter(reasons[row].partition(":")[0] or "no reason given" for row in rows.tolist())
-        causes = ", ".join(f"{reason} {n}" for reason, n in sorted(counts.items(), key=lambda c: (-c[1], c[0]))[:3])
-        return f"{machines(given, rows)} must migrate and cannot: {causes}.", numbers(machines=len(rows))
+        counts = Counter(reasons[row].partition(":")[0] for row in rows.tolist())
+        most = sorted(counts, key=lambda reason: (-counts[reason], reason))
+        causes = ", ".join(f"{reason or 'no reason given'} {counts[reason]}" for reason in most[:3])
+        text = f"{machines(given, rows)} must migrate and cannot: {causes}. {why_not_migratable(most[0])}"
+        return text, numbers(machines=len(rows))
 
     mask = _stuck(given, EvictionStrategy.LIVE_MIGRATE)
     return in_namespaces(given, mask, "drain-blocked", Severity.WARNING, tell)
@@ -76,8 +80,7 @@ def _bandwidth(given: Context) -> float:
 
 
 def _volume(given: Context) -> FloatArray:
-    swapped = given.state.workloads.measures.column(WorkloadMeasure.SWAP_USED_BYTES)
-    return given.use_bytes + np.nan_to_num(swapped)
+    return given.use_bytes + swapped_bytes(given.state)
 
 
 def quota_blocks_migration(given: Context) -> Iterator[Finding]:

@@ -11,11 +11,11 @@ from descheduler.audit.findings import Finding, Severity
 from descheduler.audit.telling import Told, numbers, on_nodes
 from ullage.estimation.danger import exempt
 from ullage.estimation.oom import DEFAULT_HARD
+from ullage.estimation.swap import plausible
 from ullage.model.arrays import FloatArray
 from ullage.model.measures import NodeMeasure
 from ullage.model.quantity import format_bytes
 from ullage.model.resources import HUGEPAGES_PREFIX, MEMORY_INDEX
-from ullage.model.state import WorkloadFlag
 
 SYSTEM_MARGIN_RATIO = 0.01
 """Share of RAM by which the system may pass its reserve: node and pods are not measured at the same moment."""
@@ -23,7 +23,7 @@ SYSTEM_MARGIN_RATIO = 0.01
 
 def ksm_debt(given: Context) -> Iterator[Finding]:
     """Use plus what KSM saves, against allocatable memory."""
-    saved = given.measure(NodeMeasure.KSM_SAVED_BYTES)
+    saved = plausible(given.measure(NodeMeasure.KSM_SAVED_BYTES))
     without = given.working_set_bytes + saved
 
     def tell(node: int) -> Told:
@@ -44,7 +44,7 @@ def system_reserved_small(given: Context) -> Iterator[Finding]:
     kept from pods, too, but not for the system.
     """
     reserved = given.capacity_bytes - given.allocatable_bytes - _hugepages(given)
-    system = given.working_set_bytes - given.on_nodes(_running(given))
+    system = given.working_set_bytes - given.pods_bytes
     none = reserved < DEFAULT_HARD.bytes_of(given.capacity_bytes)
     over = system > reserved + SYSTEM_MARGIN_RATIO * given.capacity_bytes
 
@@ -63,11 +63,6 @@ def _hugepages(given: Context) -> FloatArray:
     columns = [i for i, name in enumerate(given.state.resources) if name.startswith(HUGEPAGES_PREFIX)]
     total: FloatArray = np.nan_to_num(given.state.nodes.capacity[:, columns]).sum(axis=1)
     return total
-
-
-def _running(given: Context) -> FloatArray:
-    """Use of the workloads, 0 of those that do not run yet."""
-    return np.where(given.state.workloads.has(WorkloadFlag.PENDING), 0.0, given.use_bytes)
 
 
 def high_priority_first(given: Context) -> Iterator[Finding]:

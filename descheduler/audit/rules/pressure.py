@@ -13,7 +13,7 @@ from descheduler.audit.telling import Told, mark, numbers, on_nodes, span, victi
 from descheduler.policy.explain import percent
 from ullage.estimation.exhaustion import Exhaustion
 from ullage.estimation.oom import DEFAULT_HARD, eviction_distance_bytes
-from ullage.estimation.swap import PAGE_BYTES
+from ullage.estimation.swap import PAGE_BYTES, plausible
 from ullage.model.measures import NodeMeasure
 from ullage.model.quantity import format_bytes
 from ullage.model.state import NodeFlag
@@ -47,21 +47,32 @@ def memory_pressure(given: Context) -> Iterator[Finding]:
 
 
 def eviction_near(given: Context) -> Iterator[Finding]:
-    """The expected peak reaches the kubelet's default threshold, ``memory.available<100Mi``."""
-    distance = eviction_distance_bytes(given.capacity_bytes, given.peak_bytes)
+    """The expected peak reaches the kubelet's default threshold, ``memory.available<100Mi``, or pods use all that is theirs.
+
+    The kubelet applies the same threshold to the pods' own cgroup, which holds allocatable memory and the threshold.
+    """
+    near = eviction_distance_bytes(given.capacity_bytes, given.peak_bytes) < 0
 
     def tell(node: int) -> Told:
         peak, capacity = given.peak_bytes[node], given.capacity_bytes[node]
-        threshold = DEFAULT_HARD.bytes_of(capacity)
-        text = (
-            f"Memory is expected to peak at {format_bytes(peak)} of {format_bytes(capacity)}; "
-            f"the kubelet evicts with less than {format_bytes(float(threshold))} left."
-        )
+        threshold = float(DEFAULT_HARD.bytes_of(capacity))
+        pods, room = given.pods_bytes[node], given.allocatable_bytes[node]
+        text = f"Pods use {format_bytes(pods)} of {format_bytes(room)} allocatable; the kubelet evicts from there on."
+        if near[node]:
+            text = (
+                f"Memory is expected to peak at {format_bytes(peak)} of {format_bytes(capacity)}; "
+                f"the kubelet evicts with less than {format_bytes(threshold)} left."
+            )
         return text + victims(given, given.dies_next[node]), numbers(
-            peak_bytes=peak, capacity_bytes=capacity, threshold_bytes=float(threshold)
+            peak_bytes=peak,
+            capacity_bytes=capacity,
+            threshold_bytes=threshold,
+            pods_bytes=pods,
+            allocatable_bytes=room,
         )
 
-    return on_nodes(given, distance < 0, "eviction-near", Severity.CRITICAL, tell)
+    crowded = given.pods_bytes > given.allocatable_bytes
+    return on_nodes(given, near | crowded, "eviction-near", Severity.CRITICAL, tell)
 
 
 def exhaustion_near(given: Context) -> Iterator[Finding]:
@@ -105,8 +116,8 @@ def memory_stalled(given: Context) -> Iterator[Finding]:
 
 def swap_storm(given: Context) -> Iterator[Finding]:
     """Swap-in and swap-out at the same time; one of them alone is work that ends."""
-    into = given.measure(NodeMeasure.SWAP_IN_BYTES_PER_SECOND)
-    out = given.measure(NodeMeasure.SWAP_OUT_BYTES_PER_SECOND)
+    into = plausible(given.measure(NodeMeasure.SWAP_IN_BYTES_PER_SECOND))
+    out = plausible(given.measure(NodeMeasure.SWAP_OUT_BYTES_PER_SECOND))
     both = np.minimum(into, out)
 
     def tell(node: int) -> Told:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from descheduler.report.audit import render
 from tests.builders import Cluster
 from tests.descheduler.audit.clusters import EVERYONE, PROVOKED, cluster, measured, node, vm
 from ullage.config import defaults
+from ullage.estimation.migration import EvictionOutcome, Launcher, evict
 from ullage.model.arrays import frozen
 from ullage.model.codes import CODES, Topic
 from ullage.model.measures import Measures, NodeMeasure, WorkloadMeasure
@@ -126,6 +128,65 @@ def test_vms_are_told_by_namespace() -> None:
         "1 with LiveMigrateIfPossible, but not migratable."
     )
     assert found.numbers == {"machines": 2, "withoutStrategy": 1, "notMigratable": 1}
+
+
+def test_the_kubelet_also_evicts_when_pods_use_all_that_is_allocatable() -> None:
+    full = {"a-1": {"use_memory": "33Gi"}, "a-2": {"use_memory": "32Gi"}}
+    found = only(cluster({"a": {"use_memory": "66Gi"}}, full), "eviction-near")
+    assert found.text == (
+        "Pods use 65Gi of 64Gi allocatable; the kubelet evicts from there on. First to go: shop/a-1, shop/a-2."
+    )
+    assert (found.numbers["podsBytes"], found.numbers["allocatableBytes"]) == (65 * GIB, 64 * GIB)
+    assert "eviction-near" not in codes(cluster({"a": {"use_memory": "66Gi"}}, {"a-1": {"use_memory": "33Gi"}}))
+
+
+def test_why_a_drain_is_blocked() -> None:
+    def stuck(reason: str) -> dict[str, object]:
+        return {"live_migratable": False, "blocked_reason": reason}
+
+    disks, bridge = "DisksNotLiveMigratable: PVC root is not shared", "InterfaceNotLiveMigratable"
+    found = only(cluster(vms={"a-1": stuck(bridge), "b-1": stuck(disks), "c-1": stuck(disks)}), "drain-blocked")
+    assert found.text == (
+        "3 VMs (a-1, b-1, c-1) must migrate and cannot: DisksNotLiveMigratable 2, InterfaceNotLiveMigratable 1. "
+        "A disk is on storage that only one node can use: a volume that is not ReadWriteMany, or an unshared hostDisk."
+    )
+    unsaid = only(cluster(vms={"a-1": stuck("")}), "drain-blocked")
+    assert unsaid.text.endswith("no reason given 1. KubeVirt does not say why.")
+
+
+@pytest.mark.parametrize("strategy", EvictionStrategy)
+@pytest.mark.parametrize("migratable", [True, False])
+def test_evictions_are_judged_as_the_webhook_judges_them(strategy: EvictionStrategy, migratable: bool) -> None:
+    state = cluster(vms={"a-1": {"eviction_strategy": strategy, "live_migratable": migratable}})
+    found = {code for code in codes(state) if code in {"eviction-kills", "drain-blocked"}}
+    outcome = evict(Launcher(namespace="shop", name="a-1", strategy=strategy, migratable=migratable)).outcome
+    expected = {EvictionOutcome.KILLED: {"eviction-kills"}, EvictionOutcome.REFUSED: {"drain-blocked"}}
+    assert found == expected.get(outcome, set())
+
+
+@pytest.mark.parametrize("counter", [2.0**63, 18446744073709547520.0])
+def test_counters_that_went_below_zero_are_not_believed(counter: float) -> None:
+    state = cluster()
+    swap = (NodeMeasure.SWAP_USED_BYTES, NodeMeasure.SWAP_IN_BYTES_PER_SECOND, NodeMeasure.SWAP_OUT_BYTES_PER_SECOND)
+    nodes = with_value(state.nodes.measures, (*swap, NodeMeasure.KSM_SAVED_BYTES), counter)
+    workloads = with_value(state.workloads.measures, (WorkloadMeasure.SWAP_USED_BYTES,), counter)
+    status = examined(
+        replace(
+            state,
+            nodes=replace(state.nodes, measures=nodes),
+            workloads=replace(state.workloads, measures=workloads),
+        )
+    ).status
+    assert status.findings == ()
+    assert [figures.swap_used_bytes for figures in status.nodes] == [None, None, None]
+    assert [figures.oom_next for figures in status.nodes] == [f.oom_next for f in examined(state).status.nodes]
+
+
+def with_value(measures: Measures, columns: Sequence[int], value: float) -> Measures:
+    changed, age = measures.value.copy(), measures.age_seconds.copy()
+    changed[:, list(columns)], age[:, list(columns)] = value, 10.0
+    source = np.where(np.isnan(changed), -1, 0)
+    return Measures(frozen(changed, np.float64), frozen(age, np.float64), frozen(source, np.int8))
 
 
 def test_the_bearable_overcommit_is_target_times_guests_over_peaks() -> None:

@@ -54,6 +54,7 @@ FORBIDDEN: tuple[tuple[str, Callable[[], Cluster]], ...] = (
     ("quota", lambda: vm()().quota("shop/q", {"requests.memory": "20Gi"}, {"requests.memory": "15Gi"})),
     ("quota", lambda: vm()().quota("shop/q", {"memory": "20Gi"}, {"memory": "15Gi"})),
     ("quota", lambda: vm()().quota("shop/q", {"pods": 2}, {"pods": 2})),
+    ("quota", lambda: vm()().quota("shop/q", {"count/pods": 2}, {"count/pods": 2})),
     ("quota", lambda: vm(limits={"cpu": 2})().quota("shop/q", {"limits.cpu": 3}, {"limits.cpu": 2})),
     (
         "quota",
@@ -111,6 +112,12 @@ def test_a_migratable_vm_moves():
 def test_a_kubevirt_that_names_destinations_needs_no_eviction_strategy(version):
     cluster = vm(eviction_strategy=EvictionStrategy.UNSET)().kubevirt(version=version)
     assert moves(plan(built(cluster))) == [("v", "n1", "n2")]
+
+
+def test_without_a_strategy_and_a_version_a_note_says_what_is_safe():
+    unset = vm(eviction_strategy=EvictionStrategy.UNSET)
+    for cluster, said in ((unset(), True), (unset().kubevirt(version="v1.7.0"), False), (vm()(), False)):
+        assert ("eviction-strategy-unknown" in notes(plan(built(cluster)))) == said
 
 
 def test_kubevirt_says_why_a_vm_cannot_migrate():
