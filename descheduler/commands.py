@@ -73,7 +73,7 @@ class _Flags:
 
 
 @click.command(help=_PLAN_HELP)
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(allow_dash=True))
 @click.option("--goal", type=click.Choice([g.value for g in GOALS]), help="What the plan is for  [default: relieve]")
 @click.option(
     "--node", "nodes", multiple=True, metavar="NODE", help="Node to empty, with --goal evacuate; may be repeated"
@@ -125,6 +125,8 @@ def _make(files: Sequence[str], nodes: Sequence[str], config: Configuration, con
     console.progress(f"planning for {len(state.nodes)} nodes and {len(state.workloads)} workloads ...")
     made, _ = decide(state, Memory(), config, state.observed_at_seconds, nodes)
     console.progress("")
+    console.detail(f"read {', '.join(files)}: {len(state.nodes)} nodes, {len(state.workloads)} workloads")
+    console.detail(f"planned with goal {made.spec.goal}, engine {made.status.engine}: {len(made.spec.moves)} moves")
     return made
 
 
@@ -133,8 +135,7 @@ def _split(files: tuple[str, ...], nodes: tuple[str, ...], goal: str) -> tuple[t
     if goal != "evacuate":
         return files, nodes
     named = tuple(f for f in files if f != "-" and "/" not in f and not Path(f).exists())
-    read = tuple(f for f in files if f not in named)
-    if not read:
+    dumps = tuple(f for f in files if f not in named)
+    if not dumps:
         raise UsageError(f"no such file: {named[0]}", "name at least one dump or snapshot")
-    listed = tuple(n for text in nodes for n in text.split(","))
-    return read, (*listed, *named)
+    return dumps, tuple(n for text in (*nodes, *named) for n in text.split(",") if n)

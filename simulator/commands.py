@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     type=float,
     default=0.1,
     show_default=True,
-    help="Share of the nodes over 80 % in CPU or memory",
+    help="Share of the nodes whose mean use is over 80 % in CPU or memory",
 )
 @click.option(
     "--overcommit",
@@ -73,7 +73,7 @@ def command(
     them. Some VMs cannot migrate, some must not share a node, one node in fifty is cordoned and one has no metrics.
 
     A dump tells what a cluster with KubeVirt and metrics-server tells. A snapshot tells more: peaks, deviations, pressure,
-    dirty rates.
+    dirty rates. Judged by its peaks, more nodes are over than by mean use, which --hot speaks of.
 
     \b
     Make a cluster, and plan its relief:

@@ -10,9 +10,11 @@ from typing import Final
 import numpy as np
 
 from ullage.model.arrays import BoolArray, Int16Array, IntArray
+from ullage.model.resources import PODS
 from ullage.model.state import ClusterState, EvictionStrategy, Quota, WorkloadFlag, WorkloadKind
 
 _MIGRATES: Final = (EvictionStrategy.LIVE_MIGRATE, EvictionStrategy.LIVE_MIGRATE_IF_POSSIBLE)
+_COUNTED_PODS: Final = "count/pods"
 _TARGETED_SINCE: Final = (1, 6)
 """KubeVirt version whose migrations can name their destination (``spec.addedNodeSelector``)."""
 
@@ -83,7 +85,7 @@ def eligibility(
         *_machine_rules(state),
         ("converges-not", hopeless),
         ("cooldown", now_seconds - state.workloads.last_moved_at_seconds < protection.cooldown_seconds),
-        ("quota", _over_quota(state)),
+        ("quota", (state.workloads.kind == WorkloadKind.VMI) & _over_quota(state)),
         ("use-unknown", ~measured),
     ]
     row = np.zeros(len(state.workloads), dtype=np.int16)
@@ -153,7 +155,10 @@ def _over_quota(state: ClusterState) -> BoolArray:
 def _second_pod_passes(state: ClusterState, quota: Quota, rows: IntArray) -> BoolArray:
     passes = np.zeros(len(rows), dtype=np.bool_)
     for name, hard in quota.hard.items():
-        kind, _, resource = name.partition(".") if name.startswith(("requests.", "limits.")) else ("requests", "", name)
+        prefixed = name.startswith(("requests.", "limits."))
+        kind, _, resource = (
+            name.partition(".") if prefixed else ("requests", "", PODS if name == _COUNTED_PODS else name)
+        )
         if resource in state.resources:
             table = state.workloads.limits if kind == "limits" else state.workloads.requests
             demand = np.nan_to_num(table[rows, state.resource(resource)])

@@ -11,7 +11,7 @@ from descheduler.policy.plan import NodeClass, PlanNote
 from descheduler.policy.setting import Setting
 from ullage.model.codes import CODES
 from ullage.model.measures import Measures, NodeMeasure, WorkloadMeasure
-from ullage.model.state import WorkloadFlag, WorkloadKind
+from ullage.model.state import EvictionStrategy, WorkloadFlag, WorkloadKind
 
 _EXAMPLES = 5
 
@@ -20,7 +20,14 @@ def notes_of(given: Setting, outcome: Outcome) -> list[PlanNote]:
     """Notes of the input, of the goal, and on what had to be left unknown or estimated."""
     notes = [PlanNote(n.code, n.text, n.objects) for n in given.state.notes]
     notes += [PlanNote(code, text) for code, text in outcome.remarks]
-    return [*notes, *_unknown(given), *_stale(given), *_estimated(given), *_migratability(given, outcome)]
+    return [
+        *notes,
+        *_unknown(given),
+        *_stale(given),
+        *_estimated(given),
+        *_migratability(given, outcome),
+        *_strategy(given, outcome),
+    ]
 
 
 def _unknown(given: Setting) -> list[PlanNote]:
@@ -73,3 +80,18 @@ def _migratability(given: Setting, outcome: Outcome) -> list[PlanNote]:
         return []
     text = f"{len(asked)} of the VMs that are to move do not report whether they can: it must be asked before they do."
     return [PlanNote("migratability-unknown", text, tuple(workloads.key(w) for w in asked[:_EXAMPLES]))]
+
+
+def _strategy(given: Setting, outcome: Outcome) -> list[PlanNote]:
+    state, workloads = given.state, given.state.workloads
+    if state.kubevirt is not None and state.kubevirt.version:
+        return []
+    unset = (workloads.kind == WorkloadKind.VMI) & (workloads.eviction_strategy == EvictionStrategy.UNSET)
+    asked = [m.workload for m in outcome.moves if unset[m.workload]]
+    if not asked:
+        return []
+    text = (
+        f"{len(asked)} of the VMs that are to move name no eviction strategy, and the version of KubeVirt is not known: only a "
+        "migration to a named node (KubeVirt 1.6) is safe for them, an eviction might stop them."
+    )
+    return [PlanNote("eviction-strategy-unknown", text, tuple(workloads.key(w) for w in asked[:_EXAMPLES]))]

@@ -60,7 +60,8 @@ def _named(plan: RebalancePlan, asked: str) -> _Subject:
         raise UsageError(visible(f"{asked!r} is the name of {len(found)} objects: {names}"), "say which one")
     spellings = {_spelled(subject) if "/" in asked else subject.name for subject in subjects}
     near = difflib.get_close_matches(asked, sorted(spellings), n=3)
-    hint = visible(f"did you mean {' or '.join(near)}?") if near else "ullage plan -o wide lists nodes and moves"
+    other = "what a plan does not name stays where it is, because nothing asks for it to move"
+    hint = visible(f"did you mean {' or '.join(near)}?") if near else other
     raise UsageError(visible(f"no node, move or refusal of the plan has the name {asked!r}"), hint)
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sources.dumps import container, node, pod, state_of
+from tests.sources.dumps import container, launcher, node, note, pod, state_of, vmi
 from ullage.model.labels import Requirement
 from ullage.model.placement import (
     HostPort,
@@ -228,3 +228,16 @@ class TestVolumes:
     @pytest.mark.parametrize("others", [(), ("claim",)])
     def test_what_is_not_known_ties_nothing(self, others):
         assert placement(*(CLAIM for _ in others), **MOUNTED).node_terms == ()
+
+    def test_a_claim_without_its_volume_is_noted_if_it_could_matter(self):
+        def noted(*objects):
+            return note(state_of(node("n1"), *objects), "volume-unknown")
+
+        found = noted(pod("p", spec=MOUNTED), CLAIM)
+        assert found is not None
+        assert found.objects == ("ns/claim",)
+        assert noted(pod("p", spec=MOUNTED), CLAIM, self.volume()) is None
+        machine = [launcher("vm", spec=MOUNTED), vmi("vm", spec=MOUNTED, status={"conditions": []})]
+        assert noted(*machine) is not None
+        machine[1]["status"]["conditions"] = [{"type": "LiveMigratable", "status": "True"}]
+        assert noted(*machine) is None

@@ -173,6 +173,11 @@ class TestRead:
             read("-", stdin=io.BytesIO(bomb), max_bytes=1_000_000)
         assert caught.value.hint
 
+    def test_a_gzip_bomb_below_the_limit_is_refused_before_it_fills_the_memory(self):
+        one = gzip.compress(bytes(2**26), mtime=0)
+        with pytest.raises(InputError, match="grows to more than 250 times its size"):
+            read("-", stdin=io.BytesIO(one * 5))
+
     def test_the_limit_itself_is_accepted(self):
         assert read("-", stdin=io.BytesIO(b"12345"), max_bytes=5) == b"12345"
         with pytest.raises(InputError, match="holds more than"):

@@ -31,7 +31,12 @@ _FORMAT = click.option(
 def configuration_option(function: FunctionT) -> FunctionT:
     """Give a command the option ``--config FILE`` (environment: ULLAGE_CONFIG) as `config_file`, a text or None."""
     return click.option(
-        "--config", "config_file", metavar="FILE", envvar="ULLAGE_CONFIG", help="Configuration file, - for stdin"
+        "--config",
+        "config_file",
+        type=click.Path(allow_dash=True),
+        metavar="FILE",
+        envvar="ULLAGE_CONFIG",
+        help="Configuration file, - for stdin",
     )(function)
 
 

@@ -17,7 +17,7 @@ def command() -> None:
 
 
 @command.command("convert")
-@click.argument("files", metavar="DUMP...", nargs=-1, required=True)
+@click.argument("files", metavar="DUMP...", nargs=-1, required=True, type=click.Path(allow_dash=True))
 @click.option(
     "-o", "--output", metavar="FILE", required=True, help='File to write; gzip if it ends in ".gz"; "-" is stdout'
 )

@@ -9,6 +9,9 @@ import msgspec
 
 from ullage.commands import current_console
 from ullage.errors import InputError, UsageError
+from ullage.sources.documents import read
+
+_FILE = click.Path(allow_dash=True)
 
 
 @click.command(
@@ -29,10 +32,12 @@ Examples:
   ullage why shop/web -f pod.yaml --extender http://127.0.0.1:8888/scheduler""",
 )
 @click.argument("subject")
-@click.option("--plan", "plan_file", metavar="FILE", help="Plan as JSON or YAML; - for stdin")
+@click.option("--plan", "plan_file", type=_FILE, metavar="FILE", help="Plan as JSON or YAML, also .gz; - for stdin")
 @click.option("--extender", "url", metavar="URL", help="Address of an extender, with its prefix")
-@click.option("-f", "--filename", "pod_file", metavar="FILE", help="Manifest of the pod, with --extender; - for stdin")
-@click.option("--ca-file", metavar="FILE", help="Certificate authorities to trust, with --extender")
+@click.option(
+    "-f", "--filename", "pod_file", type=_FILE, metavar="FILE", help="Manifest of the pod, with --extender; - for stdin"
+)
+@click.option("--ca-file", type=_FILE, metavar="FILE", help="Certificate authorities to trust, with --extender")
 def command(subject: str, plan_file: str | None, url: str | None, pod_file: str | None, ca_file: str | None) -> None:
     """Answer from a saved plan or a running extender."""
     if (plan_file is None) == (url is None):
@@ -42,7 +47,7 @@ def command(subject: str, plan_file: str | None, url: str | None, pod_file: str 
         answer = import_module("extender.asking").ask(url, pod, ca_file=ca_file)
     else:
         report = import_module("descheduler.report")
-        answer = report.why(report.parse(_read(str(plan_file)), plan_file), subject)
+        answer = report.why(report.parse(read(str(plan_file)), str(plan_file)), subject)
     current_console().write(answer)
 
 
@@ -52,16 +57,10 @@ def _pod(subject: str, file: str | None) -> dict[str, object]:
         return {"metadata": {"name": name, "namespace": namespace or "default"}, "spec": {}}
     yaml = import_module("yaml")
     try:
-        pod = yaml.safe_load(_read(file))
+        pod = yaml.safe_load(read(file))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(file, f"is no YAML or JSON: {str(error).splitlines()[0]}", "give it a Pod") from None
     if not isinstance(pod, dict) or pod.get("kind", "Pod") != "Pod":
         raise InputError(file, "holds no Pod", "give it the manifest of a pod")
     converted: dict[str, object] = msgspec.to_builtins(pod, str_keys=True)
     return converted
-
-
-def _read(file: str) -> bytes:
-    with click.open_file(file, "rb") as stream:
-        content: bytes = stream.read()
-    return content

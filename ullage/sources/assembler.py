@@ -56,7 +56,7 @@ def _workload_rows(
 ) -> list[Row]:
     """Rows of all pods and VMs that are placed, in order."""
     by_name = {node.wire.name: row for row, node in enumerate(nodes)}
-    placements = Placements(Volumes(objects), GuestCPU([node.wire.labels for node in nodes]))
+    placements = Placements(Volumes(objects, notes), GuestCPU([node.wire.labels for node in nodes]))
     alive = [pod for pod in objects.of(Pod) if not has_ended(pod)]
     placed = placed_pods(alive, by_name, notes)
     machines, reader = Machines(objects), PodReader(by_name, placements, notes)

@@ -32,9 +32,11 @@ from ullage.sources.selectors import (
     spread,
 )
 from ullage.sources.volumes import Volumes, claims_of, machine_claims_of
+from ullage.sources.wire_values import status_of
 
 HOSTNAME: Final = "kubernetes.io/hostname"
 CREATED_BY: Final = "kubevirt.io/created-by"
+LIVE_MIGRATABLE: Final = "LiveMigratable"
 
 _ENCODER: Final = msgspec.json.Encoder()
 _LABEL_KEYS: Final = b'atchLabelKeys":["'
@@ -71,7 +73,7 @@ class Placements:
         out, or every node would bring a placement of its own.
         """
         spec = _without_fields(pod.spec) if is_daemonset else pod.spec
-        terms = self._volumes.terms(pod.namespace, claims_of(pod))
+        terms = self._volumes.terms(pod.namespace, claims_of(pod), matter=not is_daemonset)
         return self._intern(_Wanted(spec, pod, _host_ports(pod), Demand((), terms), is_machine=False))
 
     def of_launcher(self, pod: Pod) -> Placement:
@@ -88,7 +90,10 @@ class Placements:
         """Placement of a VMI that runs as `pod` on node `node`: by its own spec, its CPU, and the volumes of both."""
         cpu = self._cpus.demand(machine, node)
         claims = claims_of(pod) | machine_claims_of(machine)
-        demand = Demand(cpu.requirements, cpu.node_terms + self._volumes.terms(pod.namespace, claims))
+        # KubeVirt calls a VM migratable if all of its volumes are shared between nodes; one that is not stays anyway.
+        is_judged = bool(status_of(machine.status.conditions, LIVE_MIGRATABLE))
+        terms = self._volumes.terms(pod.namespace, claims, matter=not is_judged)
+        demand = Demand(cpu.requirements, cpu.node_terms + terms)
         return self._intern(_Wanted(machine.spec, pod, _host_ports(pod), demand, is_machine=True))
 
     def _intern(self, wanted: _Wanted) -> Placement:

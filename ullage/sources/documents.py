@@ -27,6 +27,8 @@ MAX_BYTES: Final = 4 * 2**30
 _GZIP: Final = b"\x1f\x8b"
 _READ: Final = 2**16
 _PIECE: Final = 2**20
+_PLAUSIBLE: Final = 2**28
+_MOST_EXPANSION: Final = 250
 _SPACE: Final = re.compile(rb"[ \t\r\n]*")
 _TRAILING: Final = re.compile(r"trailing characters \(byte (\d+)\)")
 _BYTE: Final = re.compile(r" \(byte (\d+)\)")
@@ -89,7 +91,7 @@ def _read(stream: BinaryIO, source: str, max_bytes: int) -> bytes:
     head = stream.read(2)
     chunks = _chunks(head, stream)
     try:
-        return b"".join(_limited(_inflate(chunks) if head == _GZIP else chunks, source, max_bytes))
+        return b"".join(_limited(_inflate(chunks, source) if head == _GZIP else chunks, source, max_bytes))
     except (EOFError, zlib.error) as error:
         raise InputError(
             source, f"is not valid gzip: {error}", "it may have been cut off; compress it again"
@@ -103,18 +105,27 @@ def _chunks(head: bytes, stream: BinaryIO) -> Iterator[bytes]:
         chunk = stream.read(_READ)
 
 
-def _inflate(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    # Pieces are bounded on their way out, so that a bomb is met by the limit before it is expanded.
+def _inflate(chunks: Iterable[bytes], source: str) -> Iterator[bytes]:
+    # Pieces are bounded on their way out, so that a bomb is met by the limit before it is expanded. Dumps shrink to a
+    # twentieth or so; deflate could reach a thousandth.
     engine = zlib.decompressobj(wbits=31)
+    taken = given = 0
     for chunk in chunks:
         rest = chunk
+        taken += len(chunk)
         while rest:
             if engine.eof:
                 rest = rest.lstrip(b"\0")  # padding between members, as tapes have it
                 if not rest:
                     break
                 engine = zlib.decompressobj(wbits=31)
-            yield engine.decompress(rest, _PIECE)
+            piece = engine.decompress(rest, _PIECE)
+            given += len(piece)
+            if given > max(_PLAUSIBLE, _MOST_EXPANSION * taken):
+                raise InputError(
+                    source, f"grows to more than {_MOST_EXPANSION} times its size: no dump does", _OBJECT_HINT
+                )
+            yield piece
             rest = engine.unconsumed_tail or engine.unused_data
     yield engine.flush()
     if not engine.eof:
@@ -126,7 +137,7 @@ def _limited(chunks: Iterable[bytes], source: str, max_bytes: int) -> Iterator[b
     for chunk in chunks:
         total += len(chunk)
         if total > max_bytes:
-            raise InputError(source, f"holds more than {format_bytes(max_bytes)}", "split it, or raise the limit")
+            raise InputError(source, f"holds more than {format_bytes(max_bytes)}", "give it in several files")
         yield chunk
 
 

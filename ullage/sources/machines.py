@@ -11,7 +11,7 @@ import msgspec
 from ullage.estimation.requests import Cluster, Guest
 from ullage.model.placement import Placement
 from ullage.model.state import EvictionStrategy, WorkloadFlag, WorkloadKind
-from ullage.sources.constraints import CREATED_BY, Placements
+from ullage.sources.constraints import CREATED_BY, LIVE_MIGRATABLE, Placements
 from ullage.sources.guest_memory import (
     computed_overhead_bytes,
     guest_memory_bytes,
@@ -28,7 +28,6 @@ from ullage.sources.rows import Row
 from ullage.sources.wire_values import status_of
 from ullage.sources.workloads import PodReader, annotation_flags, owner_of
 
-_LIVE_MIGRATABLE: Final = "LiveMigratable"
 _STRATEGIES: Final = {
     "None": EvictionStrategy.NONE,
     "LiveMigrate": EvictionStrategy.LIVE_MIGRATE,
@@ -145,7 +144,7 @@ def _flagged(row: Row, flag: WorkloadFlag) -> Row:
 
 def _flags(machine: VirtualMachineInstance) -> WorkloadFlag:
     status = machine.status
-    migratable = status_of(status.conditions, _LIVE_MIGRATABLE)
+    migratable = status_of(status.conditions, LIVE_MIGRATABLE)
     found = {
         WorkloadFlag.LIVE_MIGRATABLE: migratable == "True",
         WorkloadFlag.NOT_LIVE_MIGRATABLE: migratable == "False",
@@ -176,7 +175,7 @@ def _is_host_direct(machine: VirtualMachineInstance) -> bool:
 
 def _blocked_reason(machine: VirtualMachineInstance) -> str:
     conditions = machine.status.conditions or ()
-    found = next((each for each in conditions if each.type == _LIVE_MIGRATABLE and each.status == "False"), None)
+    found = next((each for each in conditions if each.type == LIVE_MIGRATABLE and each.status == "False"), None)
     if found is None:
         return ""
     return ": ".join(text for text in (found.reason, found.message) if text)

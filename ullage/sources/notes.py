@@ -24,6 +24,7 @@ _SENTENCES: Final = MappingProxyType(
         "quota-without-status": "ResourceQuotas that do not report what is used; nothing is counted as used",
         "unknown-kind": "Objects of kinds that bear on no decision were passed over",
         "vmi-missing": "Virt-launcher pods without their VirtualMachineInstance; their constraints come from the pod",
+        "volume-unknown": "Claims without their volumes, so that nodes and zones that these are bound to are not known",
         "vmi-without-pod": "VirtualMachineInstances without their virt-launcher pod were left out",
     }
 )

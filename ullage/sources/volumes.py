@@ -9,6 +9,7 @@ from ullage.model.labels import Requirement
 from ullage.model.placement import NodeTerm
 from ullage.sources.collection import Collection
 from ullage.sources.kubevirt_objects import VirtualMachineInstance
+from ullage.sources.notes import NoteBook
 from ullage.sources.objects import PersistentVolume, PersistentVolumeClaim, Pod
 from ullage.sources.selectors import node_terms
 
@@ -28,18 +29,27 @@ class Volumes:
     ----------
     objects
         PersistentVolumes and PersistentVolumeClaims; a claim or volume that is not there ties nothing.
+    notes
+        Takes claims without volume.
     """
 
-    def __init__(self, objects: Collection) -> None:
+    def __init__(self, objects: Collection, notes: NoteBook) -> None:
+        self._notes = notes
         terms = {volume.name: _terms(volume) for volume in objects.of(PersistentVolume)}
         bound = _bound(objects)
-        self._terms = {claim: terms[volume] for claim, volume in bound.items() if terms.get(volume)}
+        self._terms = {claim: terms[volume] for claim, volume in bound.items() if volume in terms}
 
-    def terms(self, namespace: str, claims: Iterable[str]) -> tuple[tuple[NodeTerm, ...], ...]:
-        """Node terms of `claims` in `namespace`, each an entry of `Placement.node_terms`; sorted, without duplicates."""
-        if not self._terms:
-            return ()
-        found = {entry for claim in claims for entry in self._terms.get((namespace, claim), ())}
+    def terms(self, namespace: str, claims: Iterable[str], *, matter: bool = True) -> tuple[tuple[NodeTerm, ...], ...]:
+        """Node terms of `claims` in `namespace`, each an entry of `Placement.node_terms`; sorted, without duplicates.
+
+        A claim without its volume is noted if it could `matter`.
+        """
+        found: set[tuple[NodeTerm, ...]] = set()
+        for claim in claims:
+            terms = self._terms.get((namespace, claim))
+            if terms is None and matter:
+                self._notes.add("volume-unknown", f"{namespace}/{claim}")
+            found.update(terms or ())
         return tuple(sorted(found, key=repr))
 
 

@@ -210,3 +210,11 @@ def test_every_code_of_eligibility_is_tried_here():
     said = {code for code, _ in FORBIDDEN} | {"excluded-namespace", "not-needed", "move-budget", "no-destination"}
     rest = {c.name for c in CODES.values() if c.topic is Topic.REFUSED} - said
     assert rest == {"no-gain"}
+
+
+def test_a_full_quota_holds_no_pod_that_is_evicted_before_its_replacement_comes():
+    cluster = Cluster().node("n1", cpu=10).node("n2", cpu=10)
+    cluster.pod("shop/web", "n1", requests_cpu=1, use_cpu=5).pod("shop/db", "n1", requests_cpu=1, use_cpu=4)
+    cluster.quota("shop/all", {"requests.cpu": 2.0}, {"requests.cpu": 2.0})
+    made = plan(cluster.build())
+    assert [m.workload.name for m in made.spec.moves] == ["db"]

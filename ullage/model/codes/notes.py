@@ -51,6 +51,18 @@ NOTES: Final = (
         "VMs do not report whether they can migrate live; it must be asked before they move.",
     ),
     Code(
+        "eviction-strategy-unknown",
+        Topic.NOTE,
+        "VMs name no eviction strategy and the version of KubeVirt is not known: an eviction might stop them.",
+        "Add the KubeVirt object: kubectl get kubevirt -A -o json",
+    ),
+    Code(
+        "volume-unknown",
+        Topic.NOTE,
+        "Claims whose volumes the input does not hold: zones and nodes that these are bound to are not known.",
+        "Add volumes and claims: kubectl get pv,pvc -A -o json",
+    ),
+    Code(
         "relief-impossible",
         Topic.NOTE,
         "No plan can bring all nodes under the target: the other nodes have too little room, or the use of a node is not that "
