@@ -5,7 +5,6 @@ All functions here are pure: a plan goes in, text comes out. Names are made harm
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -13,11 +12,11 @@ from typing import Final
 
 from descheduler.policy.plan import RebalancePlan
 from descheduler.report import text, wire
+from descheduler.report.frame import chosen
 from descheduler.report.html import page
 from descheduler.report.text import Screen
 from descheduler.report.why import why
 from descheduler.report.wire import parse
-from ullage.errors import UsageError
 
 __all__ = ["FORMATS", "Screen", "page", "parse", "render", "why"]
 
@@ -53,8 +52,4 @@ def render(plan: RebalancePlan, output: str = "table", *, color: bool = False, w
     UsageError
         No such format.
     """
-    if output not in FORMATS:
-        nearest = difflib.get_close_matches(output, FORMATS, n=1)
-        hint = f"did you mean {nearest[0]}?" if nearest else f"one of: {', '.join(FORMATS)}"
-        raise UsageError(f"unknown output format {output!r}", hint)
-    return FORMATS[output](plan, Screen(color=color, width=width))
+    return chosen(FORMATS, output)(plan, Screen(color=color, width=width))

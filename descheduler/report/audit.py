@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -14,9 +13,9 @@ from descheduler.audit.findings import AuditReport, Finding, NodeMemory, Severit
 from descheduler.report import wire
 from descheduler.report.escape import csv_cell, visible
 from descheduler.report.figures import count, duration, known, number, percent
+from descheduler.report.frame import chosen
 from descheduler.report.grid import Column, grid
 from descheduler.report.text import Screen
-from ullage.errors import UsageError
 from ullage.model.quantity import format_bytes
 
 MOST_FINDINGS: Final = 4
@@ -49,11 +48,7 @@ def render(report: AuditReport, output: str = "table", *, color: bool = False, w
     UsageError
         No such format.
     """
-    if output not in FORMATS:
-        nearest = difflib.get_close_matches(output, FORMATS, n=1)
-        hint = f"did you mean {nearest[0]}?" if nearest else f"one of: {', '.join(FORMATS)}"
-        raise UsageError(f"unknown output format {output!r}", hint)
-    return FORMATS[output](report, Screen(color=color, width=width))
+    return chosen(FORMATS, output)(report, Screen(color=color, width=width))
 
 
 def headline(report: AuditReport) -> str:

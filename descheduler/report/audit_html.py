@@ -8,12 +8,11 @@ from typing import Final
 from descheduler.audit.findings import AuditReport, Finding, NodeMemory, Severity
 from descheduler.report import audit, story
 from descheduler.report.figures import count, known, number, percent
+from descheduler.report.frame import head
 from descheduler.report.markup import Markup, el, joined
 from descheduler.report.sections import NOTHING, section
-from descheduler.report.style import CSS
 from descheduler.report.tables import Rows, cell, named, num, row, table
 
-_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 _FINDINGS_BYTES, _NODES_BYTES, _DIES_BYTES, _NOTES = 110_000, 40_000, 24_000, 40
 _ALL: Final = "ullage audit -o wide"
 _TITLES: Final = {
@@ -21,22 +20,6 @@ _TITLES: Final = {
     Severity.WARNING: ("Warnings", "Workloads would die or wait if load grew, or if a node failed or were drained."),
     Severity.INFO: ("Remarks", "Worth knowing; nothing is in danger."),
 }
-
-
-def _meta(**attributes: str) -> Markup:
-    return Markup(el("meta", **attributes).removesuffix("</meta>"))
-
-
-def _head(report: AuditReport) -> Markup:
-    return el(
-        "head",
-        _meta(charset="utf-8"),
-        _meta(http_equiv="Content-Security-Policy", content=_POLICY),
-        _meta(name="viewport", content="width=device-width,initial-scale=1"),
-        _meta(name="referrer", content="no-referrer"),
-        el("title", f"{audit.headline(report)} \N{EN DASH} Ullage"),
-        el("style", Markup(CSS)),
-    )
 
 
 def _header(report: AuditReport) -> Markup:
@@ -160,4 +143,4 @@ def page(report: AuditReport) -> str:
     main = [_tiles(report), _findings(report), _nodes(nodes), _dies(nodes), _notes(report)]
     footer = el("footer", el("p", "Made by Ullage. This page loads nothing."))
     body = el("body", _header(report), el("main", joined(main)), footer)
-    return f"<!DOCTYPE html>\n{el('html', _head(report), body, lang='en')}\n"
+    return f"<!DOCTYPE html>\n{el('html', head(audit.headline(report)), body, lang='en')}\n"

@@ -7,28 +7,11 @@ from typing import Final
 from descheduler.policy.plan import RebalancePlan
 from descheduler.report import sections, story
 from descheduler.report.figures import count
+from descheduler.report.frame import head
 from descheduler.report.markup import Markup, el, joined
-from descheduler.report.style import CSS
 
 _PAGE_BYTES: Final = 185_000
 _MOVES_LEAST_BYTES: Final = 20_000
-_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
-
-
-def _meta(**attributes: str) -> Markup:
-    return Markup(el("meta", **attributes).removesuffix("</meta>"))
-
-
-def _head(plan: RebalancePlan) -> Markup:
-    return el(
-        "head",
-        _meta(charset="utf-8"),
-        _meta(http_equiv="Content-Security-Policy", content=_POLICY),
-        _meta(name="viewport", content="width=device-width,initial-scale=1"),
-        _meta(name="referrer", content="no-referrer"),
-        el("title", f"{story.headline(plan)} \N{EN DASH} Ullage"),
-        el("style", Markup(CSS)),
-    )
 
 
 def _header(plan: RebalancePlan) -> Markup:
@@ -65,7 +48,7 @@ def page(plan: RebalancePlan) -> str:
     """
     above = [sections.tiles(plan), sections.staying(plan), sections.nodes(plan)]
     below = [sections.refused(plan), sections.dies_next(plan), sections.notes(plan)]
-    head, header, footer = _head(plan), _header(plan), _footer(plan)
+    head, header, footer = head(story.headline(plan)), _header(plan), _footer(plan)
     taken = sum(len(part.encode()) for part in (*above, *below, head, header, footer))
     moves = sections.moves(plan, max(_MOVES_LEAST_BYTES, _PAGE_BYTES - taken))
     body = el("body", header, el("main", joined([*above, moves, *below])), footer)
