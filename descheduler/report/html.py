@@ -48,8 +48,8 @@ def page(plan: RebalancePlan) -> str:
     """
     above = [sections.tiles(plan), sections.staying(plan), sections.nodes(plan)]
     below = [sections.refused(plan), sections.dies_next(plan), sections.notes(plan)]
-    head, header, footer = head(story.headline(plan)), _header(plan), _footer(plan)
-    taken = sum(len(part.encode()) for part in (*above, *below, head, header, footer))
+    top, header, footer = head(story.headline(plan)), _header(plan), _footer(plan)
+    taken = sum(len(part.encode()) for part in (*above, *below, top, header, footer))
     moves = sections.moves(plan, max(_MOVES_LEAST_BYTES, _PAGE_BYTES - taken))
     body = el("body", header, el("main", joined([*above, moves, *below])), footer)
-    return f"<!DOCTYPE html>\n{el('html', head, body, lang='en')}\n"
+    return f"<!DOCTYPE html>\n{el('html', top, body, lang='en')}\n"
