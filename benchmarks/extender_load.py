@@ -20,6 +20,19 @@ SECONDS: Final = float(os.environ.get("BENCH_SECONDS", "2"))
 _GO: Final = Path(__file__).parent / "go_extender"
 _UNITS: Final = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 
+_SCRIPT: Final = """
+local all, at = {}, -1
+for i = 0, %(count)d - 1 do
+  local file = io.open("%(folder)s/request-" .. i, "rb")
+  all[i] = file:read("*a")
+  file:close()
+end
+function request()
+  at = (at + 1) %% %(count)d
+  return all[at]
+end
+"""
+
 
 @dataclass(frozen=True)
 class Server:
@@ -88,14 +101,23 @@ def go(folder: Path, nodes: int) -> Iterator[Server | None]:
         yield Server("Go encoding/json", _said(process), process.pid)
 
 
-def load(server: Server, verb: str, body: Path, script: Path) -> Load:
-    """What one connection gets out of a server that is asked the same again and again."""
-    script.write_text(
-        f'wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\n'
-        f'local f = io.open("{body}", "rb")\nwrk.body = f:read("*a")\nf:close()\n'
-    )
-    url = f"http://127.0.0.1:{server.port}{PREFIX}/{verb}"
-    command = ["wrk", "-t1", "-c1", f"-d{SECONDS:g}s", "--latency", "-s", str(script), url]
+def load(server: Server, requests: Sequence[tuple[str, bytes]], folder: Path) -> Load:
+    """What one connection gets out of a server that is sent some requests, verb and body, over and over."""
+    for number, (verb, body) in enumerate(requests):
+        head = f"POST {PREFIX}/{verb} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        (folder / f"request-{number}").write_bytes(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    script = folder / "wrk.lua"
+    script.write_text(_SCRIPT % {"folder": folder, "count": len(requests)})
+    command = [
+        "wrk",
+        "-t1",
+        "-c1",
+        f"-d{SECONDS:g}s",
+        "--latency",
+        "-s",
+        str(script),
+        f"http://127.0.0.1:{server.port}/",
+    ]
     before = server.cpu_seconds()
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     spent = server.cpu_seconds() - before

@@ -10,10 +10,14 @@ import numpy as np
 
 from simulator.generator import generate
 from simulator.spec import ClusterSpec
+from ullage.model.measures import NodeMeasure
+from ullage.model.resources import MEMORY_INDEX
 from ullage.model.state import ClusterState
 
 NAME: Final = "worker-%05d.cluster.example.internal.net"
 PREFIX: Final = "/scheduler"
+_ANSWER: Final = b'{"Nodes":null,"NodeNames":'
+_BETWEEN: Final = b',"Nodes":null,"NodeNames":'
 _POD_BYTES: Final = 5_000
 _NODE_BYTES: Final = 15_000
 
@@ -49,6 +53,21 @@ def requests(count: int, total: int, bodies: int, seed: int = 1) -> list[bytes]:
         rows = (int(rng.integers(total)) + np.argsort(order)) % total
         result.append(_compact({"Pod": pod(number), "Nodes": None, "NodeNames": [NAME % row for row in rows.tolist()]}))
     return result
+
+
+def following(asked: bytes, answered: bytes) -> bytes:
+    """What kube-scheduler asks of prioritize after filter: the same pod, with the names that were kept."""
+    names = answered[len(_ANSWER) : answered.index(b"]") + 1]
+    return b"%b%b%b}" % (asked[: asked.index(_BETWEEN)], _BETWEEN, names)
+
+
+def hot(state: ClusterState, share: float = 0.1, seed: int = 3) -> ClusterState:
+    """A cluster some of whose nodes have hardly any memory left, so that filter rejects them."""
+    measures = state.nodes.measures
+    value = measures.value.copy()
+    rows = np.random.default_rng(seed).permutation(len(state.nodes))[: int(share * len(state.nodes))]
+    value[rows, NodeMeasure.MEMORY_MEAN_BYTES] = 0.97 * state.nodes.allocatable[rows, MEMORY_INDEX]
+    return replace(state, nodes=replace(state.nodes, measures=replace(measures, value=value)))
 
 
 def node_objects(count: int) -> bytes:

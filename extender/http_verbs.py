@@ -16,16 +16,17 @@ from extender.recent import Recent
 from extender.scheduling import Opinion, Published, Scheduling
 from extender.verbs import PodRequest
 from extender.wire import (
-    Args,
     Asked,
     WireError,
     failed_nodes,
     filter_error,
     filter_result,
     kept,
+    known_nodes,
     read_args,
     read_nodes,
     read_pod,
+    sliced_args,
 )
 from ullage.scoring.columns import NodeView
 
@@ -111,7 +112,7 @@ class HttpVerbs:
         started, asked, outcome = self._clock(), 0, ERROR
         try:
             call = self._read(request, verb)
-            asked = len(call.asked.names)
+            asked = len(call.asked.rows)
             parts, outcome = answer(call)
             response = Response(parts)
         except WireError as error:
@@ -124,16 +125,27 @@ class HttpVerbs:
 
     def _read(self, request: Request, verb: str) -> _Call:
         published = self._scheduling.current
+        known = self._read_known(published, request)
+        if known is not None:
+            return known
         args = read_args(request.body)
         if verb == "explain" and not args.names_nodes:
             rows = np.arange(len(published.table), dtype=np.int32)
             asked = Asked(published.table.names, rows, b"")
         else:
             asked = read_nodes(args, published.table, published.asked)
-        return _Call(published, self._pod(args), asked, request.begun_at)
+        return _Call(published, self._pod(bytes(args.pod)), asked, request.begun_at)
 
-    def _pod(self, args: Args) -> PodRequest | None:
-        raw = bytes(args.pod)
+    def _read_known(self, published: Published, request: Request) -> _Call | None:
+        """The usual request: a pod and known names, as Go writes it."""
+        sliced = sliced_args(request.body)
+        pod = self._pod(sliced[0]) if sliced is not None else None
+        if sliced is None or pod is None:
+            return None
+        asked = known_nodes(sliced[1], published.table, published.asked)
+        return _Call(published, pod, asked, request.begun_at) if asked is not None else None
+
+    def _pod(self, raw: bytes) -> PodRequest | None:
         found = self._pods.get(raw)
         if found is None:
             pod = read_pod(raw)
@@ -146,7 +158,7 @@ class HttpVerbs:
             verdict = self._scheduling.verdict(view, pod, call.asked.rows)
             if not verdict.rejected.any():
                 return filter_result(call.asked)
-            remaining = kept(call.asked, verdict)
+            remaining = kept(call.asked, verdict, call.published.table)
             if not remaining.objects:
                 call.published.asked.put(remaining.echo, remaining)
             return filter_result(remaining, failed_nodes(call.asked, verdict))
@@ -155,7 +167,7 @@ class HttpVerbs:
         return filter_result(call.asked) if opinion.value is None else opinion.value, opinion.outcome
 
     def _prioritized(self, call: _Call) -> tuple[Parts, str]:
-        names, rows, _, _ = call.asked
+        names, rows = call.asked.names, call.asked.rows
         table = call.published.table
 
         def compute(view: NodeView, pod: PodRequest) -> bytes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, Protocol
 
 import msgspec
@@ -18,9 +19,9 @@ import numpy as np
 
 from extender.verbs import PodRequest
 from ullage.config import Configuration
-from ullage.model.arrays import FloatArray, frozen
+from ullage.model.arrays import FloatArray, IntArray, frozen
 from ullage.model.state import ClusterState, Owner, WorkloadKind
-from ullage.scoring.columns import NodeView
+from ullage.scoring.columns import NodeView, Room
 from ullage.scoring.demand import Demand, estimate, find
 from ullage.scoring.landing import NOTHING, Assumed
 
@@ -73,37 +74,45 @@ class _Sums:
 
     def __init__(self) -> None:
         self._slots: dict[str, int] = {}
-        self._amount: FloatArray = np.zeros((16, 3))
-        self._rows: list[int] = []
+        self._amount: FloatArray = np.zeros((len(Room), 16))
         self._view: NodeView | None = None
+        self._row_of_slot: IntArray = np.zeros(0, dtype=np.int64)
+        self._order = self._row_of_slot
+        self._rows = self._row_of_slot
         self._taken: Assumed | None = None
 
     def add(self, node: str, amounts: tuple[float, float, float], sign: int) -> None:
         """Add (1) or take off (-1) a pod's amounts on a node."""
         slot = self._slots.setdefault(node, len(self._slots))
-        if slot == len(self._amount):
-            self._amount = np.concatenate([self._amount, np.zeros_like(self._amount)])
-        self._amount[slot] += np.multiply(amounts, sign)
+        if slot == self._amount.shape[1]:
+            self._amount = np.concatenate([self._amount, np.zeros_like(self._amount)], axis=1)
+        for kind, amount in enumerate(amounts):
+            self._amount[kind, slot] += sign * amount
         self._taken = None
 
     def take(self, view: NodeView) -> Assumed:
         """The sums as an immutable value over the rows of `view`."""
         if self._view is not view:
-            self._view, self._rows, self._taken = view, [], None
+            self._view, self._row_of_slot, self._taken = view, np.zeros(0, dtype=np.int64), None
         if self._taken is None:
             self._taken = self._assumed(view)
         return self._taken
 
     def _assumed(self, view: NodeView) -> Assumed:
-        self._rows += [view.index.get(node, -1) for node in list(self._slots)[len(self._rows) :]]
-        rows = np.array(self._rows, dtype=np.int64)
-        order = np.argsort(rows)[np.count_nonzero(rows < 0) :]
-        if not len(order):
+        if len(self._row_of_slot) != len(self._slots):
+            self._put_in_order(view)
+        if not len(self._rows):
             return NOTHING
-        return Assumed(
-            frozen(rows[order], np.int64),
-            frozen(np.ascontiguousarray(np.maximum(self._amount[order], 0.0).T), np.float32),
-        )
+        amount = self._amount.take(self._order, axis=1)
+        return Assumed(self._rows, frozen(np.maximum(amount, 0.0, out=amount), np.float32))
+
+    def _put_in_order(self, view: NodeView) -> None:
+        """Slots by their row; nodes that the view does not hold are left out."""
+        added = [view.index.get(node, -1) for node in islice(self._slots, len(self._row_of_slot), None)]
+        self._row_of_slot = rows = np.append(self._row_of_slot, added).astype(np.int64)
+        order = np.argsort(rows)
+        self._order = order[np.count_nonzero(rows < 0) :]
+        self._rows = frozen(rows[self._order], np.int64)
 
 
 class Ledger:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from extender.name_reader import NameReader
 from ullage.model.arrays import BoolArray, Int32Array
 
 MAX_SCORE: Final = 100
@@ -27,6 +28,35 @@ _NUL: Final = 0
 _MOST_PADDING_RATIO: Final = 0.25
 
 
+class Names(Protocol):
+    """Names in order."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, position: int, /) -> str: ...
+
+
+class Known:
+    """Names of rows of a table, which become strings only where they are asked for.
+
+    Parameters
+    ----------
+    names
+        The names of the table.
+    rows
+        int32 (n,), all >= 0.
+    """
+
+    def __init__(self, names: Sequence[str], rows: Int32Array) -> None:
+        self._names, self._rows = names, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, position: int, /) -> str:
+        return self._names[int(self._rows[position])]
+
+
 class NameTable:
     """The names of one generation of nodes.
 
@@ -38,12 +68,18 @@ class NameTable:
         Row by name.
     version
         Tells tables apart; grows with every new set of names.
+
+    Attributes
+    ----------
+    reader
+        Reads lists of these names.
     """
 
     def __init__(self, names: Sequence[str], index: Mapping[str, int], version: int) -> None:
         self.names = names
         self.version = version
         self._index = index
+        self.reader = NameReader(names)
         self._entries, self._padding = _entries(names)
 
     def __len__(self) -> int:
@@ -53,7 +89,7 @@ class NameTable:
         """Row of each name, int32 (n,); -1 for one that is not in the table."""
         return np.fromiter(map(self._index.get, names, repeat(-1)), np.int32, len(names))
 
-    def priorities(self, names: Sequence[str], rows: Int32Array, scores: npt.NDArray[np.integer]) -> bytes:
+    def priorities(self, names: Names, rows: Int32Array, scores: npt.NDArray[np.integer]) -> bytes:
         """HostPriorityList as JSON, in the order of `names`; scores are integers and nothing else.
 
         Parameters
@@ -85,13 +121,13 @@ class NameTable:
         return bytes(entries)
 
 
-def has_duplicates(names: Sequence[str], rows: Int32Array, size: int) -> bool:
+def has_duplicates(names: Names, rows: Int32Array, size: int) -> bool:
     """Whether a name stands twice.
 
     Parameters
     ----------
     names
-        n names.
+        n names; only those are looked at whose row is -1.
     rows
         int32 (n,), their rows; -1 for a name that is not in the table.
     size
@@ -101,9 +137,9 @@ def has_duplicates(names: Sequence[str], rows: Int32Array, size: int) -> bool:
     seen[rows] = True  # an unknown name falls on the last place
     known = int(np.count_nonzero(seen[:size]))
     if not seen[size]:
-        return known != len(names)
+        return known != len(rows)
     unknown = [names[i] for i in np.flatnonzero(rows < 0).tolist()]
-    return known + len(set(unknown)) != len(names)
+    return known + len(set(unknown)) != len(rows)
 
 
 def _entries(names: Iterable[str]) -> tuple[npt.NDArray[np.uint8], int]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
+
+import msgspec
 
 from extender.verbs import PodRequest
 from ullage.api.v1 import scheduling_pb2 as pb
 from ullage.model.resources import CPU, MEMORY
-from ullage.sources.objects import OwnerReference, Pod
-from ullage.sources.pod_resources import priority_of, resources_of
+from ullage.sources.objects import ObjectMeta, OwnerReference, Pod, PodSpec
+from ullage.sources.pod_resources import PodResources, priority_of, resources_of
 
 _APP: Final = "kubevirt.io"
 _DOMAIN: Final = "kubevirt.io/domain"
@@ -17,11 +20,13 @@ _MIGRATION_JOB: Final = "kubevirt.io/migrationJobUID"
 _LAUNCHER: Final = "virt-launcher"
 _VMI: Final = "VirtualMachineInstance"
 _NO_OWNER: Final = OwnerReference()
+_ENCODER: Final = msgspec.json.Encoder()
+_SPEC: Final = msgspec.json.Decoder(PodSpec)
 
 
 def pod_request(pod: Pod) -> PodRequest:
     """A pod from its manifest. A quantity that cannot be read counts as missing."""
-    resources = resources_of(pod, _ignore, is_static=False)
+    resources = _resources(_ENCODER.encode(pod.spec))
     owner = next((each for each in pod.owners if each.controller), _NO_OWNER)
     return PodRequest(
         uid=pod.uid,
@@ -39,6 +44,13 @@ def pod_request(pod: Pod) -> PodRequest:
         created_by=pod.labels.get(_CREATED_BY, ""),
         migration_job_uid=pod.labels.get(_MIGRATION_JOB, ""),
     )
+
+
+@lru_cache(maxsize=256)
+def _resources(spec: bytes) -> PodResources:
+    """Resources by the spec: the pods of a workload are alike, and to read quantities costs more than to write them."""
+    pod = Pod(metadata=ObjectMeta(name="any"), spec=_SPEC.decode(spec))
+    return resources_of(pod, _ignore, is_static=False)
 
 
 def described_pod(described: pb.Pod) -> PodRequest:

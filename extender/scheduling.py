@@ -240,9 +240,10 @@ class Scheduling:
     def verdict(self, view: NodeView, pod: PodRequest, rows: Int32Array) -> Verdict:
         """Which of the nodes are rejected."""
         verdict = self.decision.filter_nodes(view, pod, rows, self._ledger.assumed(view, pod))
-        if verdict.rejected.any():
+        rejected = np.count_nonzero(verdict.rejected)
+        if rejected:
             self._count_rejected(verdict)
-        if len(rows) - np.count_nonzero(verdict.rejected) == 1:
+        if len(rows) - rejected == 1:
             # The scheduler does not ask for scores where there is no choice.
             self._ledger.answered(view, pod, int(rows[~verdict.rejected][0]))
         return verdict
@@ -262,8 +263,8 @@ class Scheduling:
         return self.decision.explain(view, pod, rows, assumed)
 
     def _count_rejected(self, verdict: Verdict) -> None:
-        counts = np.bincount(verdict.code[verdict.rejected], minlength=len(verdict.codes)).tolist()
-        for code, count in zip(verdict.codes, counts, strict=True):
+        _, *counts = np.bincount(verdict.code, minlength=len(verdict.codes)).tolist()
+        for code, count in zip(verdict.codes[1:], counts, strict=True):
             if count:
                 self.metrics.rejected.labels(code).inc(count)
 

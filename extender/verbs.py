@@ -314,8 +314,8 @@ def _node(
     limits = view.config.scoring.limits
 
     def fact(column: Column, per: Column | None = None, amount: float = 0.0, factor: float = 1.0) -> float | None:
-        slope = float(at.raw(per)[position]) if per is not None else 0.0
-        return _number((float(at.raw(column)[position]) + slope * amount) * factor)
+        slope = at.fact(per, position) if per is not None else 0.0
+        return _number((at.fact(column, position) + slope * amount) * factor)
 
     cpu, memory, commit = (a + b for a, b in zip(at.demand.amounts, extra, strict=True))
     return NodeExplanation(

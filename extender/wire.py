@@ -7,26 +7,30 @@ pod does not take the names with it, since no opinion on a node must still name 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import compress
 from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
 
-from extender.names import NameTable, has_duplicates
+from extender.name_reader import quoted, without
+from extender.names import Known, Names, NameTable, has_duplicates
 from extender.recent import Recent
 from extender.verbs import Verdict
 from ullage.errors import InputError
-from ullage.model.arrays import Int32Array
+from ullage.model.arrays import Int32Array, IntArray
 from ullage.sources.objects import Pod
 
-MOST_DETAILED: Final = 16
+MOST_DETAILED: Final = 8
 """Most rejected nodes of an answer whose reason has numbers."""
 
 _BROKEN: Final = (msgspec.MsgspecError, RecursionError, ValueError)
 _NOTHING: Final = msgspec.Raw()
 _NULL: Final = b"null"
+_LARGEST_SLICED_BYTES: Final = 4 * 2**20
+_FIRST_KEY: Final = b'{"Pod":'
+_KEYS_BETWEEN: Final = b',"Nodes":null,"NodeNames":'
 _NONE_FAILED: Final = b',"FailedNodes":{},"FailedAndUnresolvableNodes":{},"Error":""}'
 
 
@@ -69,12 +73,21 @@ class Asked(NamedTuple):
         JSON of all of them in the form of the request: list of names, or NodeList.
     objects
         Whether it is a NodeList.
+    bounds
+        Where the names stand in `echo` (`extender.name_reader.Read`); ``None`` if that is not known.
     """
 
-    names: Sequence[str]
+    names: Names
     rows: Int32Array
     echo: bytes
     objects: bool = False
+    bounds: IntArray | None = None
+
+    def quoted(self, positions: IntArray) -> list[bytes]:
+        """Some of the names as JSON."""
+        if self.bounds is not None:
+            return quoted(self.echo, self.bounds, positions)
+        return [_ENCODER.encode(self.names[position]) for position in positions.tolist()]
 
 
 class _Meta(msgspec.Struct, gc=False):
@@ -125,6 +138,20 @@ def read_args(body: memoryview | bytes) -> Args:
     return Args(*(parts.get(key, _NOTHING) for key in ("pod", "nodes", "nodenames")))
 
 
+def sliced_args(body: memoryview | bytes) -> tuple[bytes, bytes] | None:
+    """Pod and names of a request in the form that Go writes, unchecked; ``None`` if it has another.
+
+    If both turn out to be whole JSON values, then so was the request. To look for the keys costs less than to decode the names.
+    """
+    if len(body) > _LARGEST_SLICED_BYTES:
+        return None
+    text = bytes(body)
+    end = text.find(_KEYS_BETWEEN)
+    if end < 0 or not text.startswith(_FIRST_KEY) or not text.endswith(b"]}"):
+        return None
+    return text[len(_FIRST_KEY) : end], text[end + len(_KEYS_BETWEEN) : -1]
+
+
 def read_pod(raw: msgspec.Raw | bytes) -> Pod | None:
     """The pod; ``None`` if it is not there or is no v1 Pod."""
     try:
@@ -153,22 +180,39 @@ def read_nodes(args: Args, table: NameTable, recent: Recent[Asked]) -> Asked:
     if not _is_there(args.names):
         return _read_objects(args.nodes, table)
     key = bytes(args.names)
-    found = recent.get(key)
+    found = known_nodes(key, table, recent)
     if found is None:
         found = _read_names(key, table)
         recent.put(key, found)
     return found
 
 
-def kept(asked: Asked, verdict: Verdict) -> Asked:
-    """The nodes that are not rejected, in the same order."""
+def known_nodes(names: bytes, table: NameTable, recent: Recent[Asked]) -> Asked | None:
+    """The nodes of a list of names, if it was read before, or if all are known and it is written as Go writes it."""
+    found = recent.get(names)
+    if found is not None:
+        return found
+    read = table.reader.read(names)
+    if read is None or has_duplicates((), read.rows, len(table)):
+        return None
+    found = Asked(Known(table.names, read.rows), read.rows, names, bounds=read.bounds)
+    recent.put(names, found)
+    return found
+
+
+def kept(asked: Asked, verdict: Verdict, table: NameTable) -> Asked:
+    """The nodes that are not rejected, in the same order; `table` is the one that the rows are of."""
     keeps = ~verdict.rejected
-    chosen = keeps.tolist()
-    names = list(compress(asked.names, chosen))
+    rows = asked.rows[keeps]
+    if asked.bounds is not None:
+        return Asked(
+            Known(table.names, rows), rows, without(asked.echo, asked.bounds, np.flatnonzero(verdict.rejected))
+        )
+    names = [asked.names[position] for position in np.flatnonzero(keeps).tolist()]
     if not asked.objects:
-        return Asked(names, asked.rows[keeps], _ENCODER.encode(names))
-    echo = _node_list(compress(_RAWS.decode(asked.echo).items, chosen))
-    return Asked(names, asked.rows[keeps], echo, objects=True)
+        return Asked(names, rows, _ENCODER.encode(names))
+    echo = _node_list(compress(_RAWS.decode(asked.echo).items, keeps.tolist()))
+    return Asked(names, rows, echo, objects=True)
 
 
 def filter_result(answered: Asked, failed: bytes = _NONE_FAILED) -> tuple[bytes, ...]:
@@ -193,30 +237,42 @@ def reasons(verdict: Verdict) -> list[str]:
     told with their numbers; the others have in common what their code says, which the event counts as one reason.
     """
     positions = np.flatnonzero(verdict.rejected)
-    detailed = [verdict.reason(position) for position in positions[:MOST_DETAILED].tolist()]
     others = verdict.code[positions[MOST_DETAILED:]].tolist()
-    return [*detailed, *(f"{verdict.codes[code]}: the verb explain has the numbers" for code in others)]
+    detailed = map(verdict.reason, positions[:MOST_DETAILED].tolist())
+    return [*detailed, *(_short(verdict.codes[code]) for code in others)]
 
 
 def failed_nodes(asked: Asked, verdict: Verdict) -> bytes:
     """End of an ExtenderFilterResult: each rejected node with its reason.
 
     A reason that evicting pods could cure goes to FailedNodes, where the scheduler tries preemption; any other to
-    FailedAndUnresolvableNodes.
+    FailedAndUnresolvableNodes. The reasons are those of `reasons`.
     """
-    maps: tuple[dict[str, str], dict[str, str]] = ({}, {})
-    positions = np.flatnonzero(verdict.rejected).tolist()
-    for position, reason in zip(positions, reasons(verdict), strict=True):
-        resolvable = verdict.resolvable[verdict.code[position]]
-        maps[0 if resolvable else 1][asked.names[position]] = reason
-    texts = map(_ENCODER.encode, maps)
-    return b',"FailedNodes":%b,"FailedAndUnresolvableNodes":%b,"Error":""}' % tuple(texts)
+    positions = np.flatnonzero(verdict.rejected)
+    maps: tuple[list[bytes], list[bytes]] = ([], [])
+    detailed, others = positions[:MOST_DETAILED], positions[MOST_DETAILED:]
+    for name, position in zip(asked.quoted(detailed), detailed.tolist(), strict=True):
+        reason = _ENCODER.encode(verdict.reason(position))
+        maps[verdict.resolvable[verdict.code[position]]].append(name + b":" + reason)
+    code_of_others = verdict.code[others]
+    for code in np.flatnonzero(np.bincount(code_of_others)).tolist():
+        names, reason = (
+            asked.quoted(others[code_of_others == code]),
+            b":" + _ENCODER.encode(_short(verdict.codes[code])),
+        )
+        maps[verdict.resolvable[code]].append((reason + b",").join(names) + reason)
+    unresolvable, resolvable = map(b",".join, maps)
+    return b',"FailedNodes":{%b},"FailedAndUnresolvableNodes":{%b},"Error":""}' % (resolvable, unresolvable)
 
 
 def filter_error(message: str) -> bytes:
     """ExtenderFilterResult that says only that the call failed."""
     head = b'{"Nodes":null,"NodeNames":[],"FailedNodes":{},"FailedAndUnresolvableNodes":{},"Error":'
     return head + _ENCODER.encode(message) + b"}"
+
+
+def _short(code: str) -> str:
+    return f"{code}: the verb explain has the numbers"
 
 
 def _is_there(raw: msgspec.Raw | bytes) -> bool:

@@ -8,7 +8,7 @@ known, falls on it, so such a node is scored as the median node; facts that were
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -21,6 +21,7 @@ from ullage.model.arrays import BoolArray, FloatArray, Int16Array
 from ullage.model.state import ClusterState, Owner
 
 if TYPE_CHECKING:
+    from ullage.scoring.demand import Demand
     from ullage.scoring.landing import Scorer
 
 Float32Array: TypeAlias = npt.NDArray[np.float32]
@@ -32,12 +33,13 @@ class Column(IntEnum):
     CPU_SHARE = 0
     """Predicted CPU peak, with what is not shown yet, as a share."""
     MEMORY_SHARE = 1
-    CPU_SHARE_PER_CORE = 2
-    MEMORY_SHARE_PER_BYTE = 3
-    COMMIT_OVER_RAM = 4
+    COMMIT_OVER_RAM = 2
     """Use if every guest were full, over allocatable memory."""
-    COMMIT_OVER_VIRTUAL = 5
+    COMMIT_OVER_VIRTUAL = 3
     """The same over allocatable memory and swap."""
+    CPU_SHARE_PER_CORE = 4
+    """From here on, by what a unit of the pod raises the four before."""
+    MEMORY_SHARE_PER_BYTE = 5
     PER_RAM_BYTE = 6
     PER_VIRTUAL_BYTE = 7
     GROWTH_SHARE = 8
@@ -107,6 +109,9 @@ class NodeView:
         Scorers that depend on the pod, and their weights, float32 (T,), as shares of all weights.
     fixed
         float32 (N + 1,): weighted sum of the scorers that do not depend on the pod.
+    demands
+        Demands that were estimated on this view, by what they depend on: a memory of `ullage.scoring.demand.estimate`, the one
+        member that changes, and that nothing else depends on.
     """
 
     state: ClusterState
@@ -127,6 +132,7 @@ class NodeView:
     terms: tuple[Scorer, ...]
     weights: Float32Array
     fixed: Float32Array
+    demands: dict[tuple[object, ...], Demand] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.names)

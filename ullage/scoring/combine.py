@@ -102,10 +102,9 @@ def reject(at: Landing, trouble: Int16Array) -> Int16Array:
     trouble
         int16 (n,), what filters say that do not depend on the pod; they come first.
     """
-    result = trouble.copy()
-    for code, each in enumerate(FILTERS, start=1):
+    result = np.zeros_like(trouble)
+    for code, each in reversed(list(enumerate(FILTERS, start=1))):
         if not each.is_fixed:
-            rejected = each.rejects(at)
-            if rejected.any():
-                result[rejected & (result == 0)] = code
+            np.copyto(result, code, where=each.rejects(at))
+    np.copyto(result, trouble, where=trouble != 0)
     return result

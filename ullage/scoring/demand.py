@@ -20,6 +20,8 @@ MEMORY_FACTOR: Final = 0.70
 DEFAULT_CPU_CORES: Final = 0.25
 DEFAULT_MEMORY_BYTES: Final = 200.0 * 2**20
 
+_MOST_KNOWN: Final = 1024
+
 Source: TypeAlias = Literal["vmi", "siblings", "requests", "default"]
 
 
@@ -104,6 +106,26 @@ def estimate(view: NodeView, pod: Pending) -> Demand:
     pod whose VMI is not there stands for a guest of its request times the cluster's overcommit, by which KubeVirt divided
     (``pkg/virt-controller/services/renderresources.go``); its overhead, which is small, is scaled with it.
     """
+    # a pod is asked about twice and then counted, and the pods of a burst are alike
+    key = (
+        pod.namespace,
+        pod.domain,
+        pod.owner_kind,
+        pod.owner_name,
+        pod.requests_cpu_cores,
+        pod.requests_memory_bytes,
+        pod.limits_cpu_cores,
+        pod.limits_memory_bytes,
+    )
+    known = view.demands.get(key)
+    if known is None:
+        if len(view.demands) >= _MOST_KNOWN:
+            view.demands.clear()
+        known = view.demands[key] = _estimate(view, pod)
+    return known
+
+
+def _estimate(view: NodeView, pod: Pending) -> Demand:
     use = _of_vmi(view, pod) or _of_siblings(view, pod) or _of_requests(view, pod)
     cpu_limit, memory_limit = _bound(pod.limits_cpu_cores), _bound(pod.limits_memory_bytes)
     return Demand(

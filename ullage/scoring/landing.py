@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, TypeAlias
 
@@ -13,7 +13,7 @@ from ullage.model.arrays import BoolArray, Int32Array, IntArray, frozen
 from ullage.scoring.columns import Column, Float32Array, NodeView, Room
 from ullage.scoring.demand import Demand
 
-Rows: TypeAlias = Int32Array | slice
+Rows: TypeAlias = Int32Array | IntArray | slice
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,10 +33,26 @@ class Assumed:
     rows: IntArray
     amount: Float32Array
     destination: int = -1
+    _spread: Float32Array | None = field(default=None, init=False, repr=False)
+
+    def spread(self, size: int) -> Float32Array:
+        """The amounts over all rows, 0 where nothing is assumed: float32 (4, `size`), the third twice; not to be written."""
+        found = self._spread
+        if found is None or found.shape[1] != size:
+            found = np.zeros((len(_LANDS), size), dtype=np.float32)
+            for row, kind in enumerate(_LANDS):
+                # a scatter per row is three times as fast as one over both axes
+                found[row][self.rows] = self.amount[kind]
+            object.__setattr__(self, "_spread", found)
+        return found
 
 
 NOTHING: Final = Assumed(frozen((), np.int64), frozen(np.zeros((3, 0)), np.float32))
 """Nothing is assumed."""
+
+
+_LANDS: Final = (Room.CPU_CORES, Room.MEMORY_BYTES, Room.COMMIT_BYTES, Room.COMMIT_BYTES)
+"""What the first four columns grow with."""
 
 
 class Landing:
@@ -58,7 +74,8 @@ class Landing:
         self.view = view
         self.demand = demand
         self.assumed = assumed
-        self._rows = rows
+        # take turns indices of any other type into this one, each time
+        self._rows = rows if isinstance(rows, slice) else rows.astype(np.intp)
 
     def column(self, column: Column) -> Float32Array:
         """One fact, float32 (n,), not to be written."""
@@ -79,47 +96,48 @@ class Landing:
         return len(range(*rows.indices(len(self.view) + 1))) if isinstance(rows, slice) else len(rows)
 
     @cached_property
+    def _spread(self) -> Float32Array | None:
+        """What other pods add, float32 (4, n) over `_LANDS`; ``None`` if nothing is assumed on any node."""
+        return _at(self.assumed.spread(len(self.view) + 1), self._rows) if len(self.assumed.rows) else None
+
+    @property
     def extra(self) -> Float32Array | None:
-        """What other pods add, float32 (3, n) over `Room`; ``None`` if nothing is assumed on these rows."""
-        rows, amount = self.assumed.rows, self.assumed.amount
-        if not len(rows):
-            return None
-        if not isinstance(self._rows, slice):
-            slot = np.zeros(len(self.view) + 1, dtype=np.intp)
-            slot[rows] = np.arange(1, len(rows) + 1)
-            padded = np.concatenate([np.zeros((len(Room), 1), dtype=np.float32), amount], axis=1)
-            return padded.take(slot.take(self._rows, mode="wrap"), axis=1)
-        start = self._rows.indices(len(self.view) + 1)[0]
-        first, last = np.searchsorted(rows, (start, start + self.size))
-        if first == last:
-            return None
-        result = np.zeros((len(Room), self.size), dtype=np.float32)
-        where = rows[first:last] - start
-        for kind in Room:
-            # a scatter per row is three times as fast as one over both axes
-            result[kind][where] = amount[kind, first:last]
-        return result
+        """What other pods add, float32 (3, n) over `Room`; ``None`` if nothing is assumed on any node."""
+        return None if self._spread is None else self._spread[: len(Room)]
+
+    @cached_property
+    def _facts(self) -> Float32Array:
+        """The facts that every pod needs, float32 (9, n): one gather costs less than several."""
+        return _at(self.view.matrix[: Column.GROWTH_SHARE + 1], self._rows)
+
+    @cached_property
+    def _after(self) -> Float32Array:
+        """Shares and commitments after the landing, float32 (4, n)."""
+        amounts = self.demand.amounts
+        brought: Float32Array = np.array([[amounts[kind]] for kind in _LANDS], dtype=np.float32)
+        if self._spread is not None:
+            brought = self._spread + brought
+        after: Float32Array = np.multiply(self._facts[Column.CPU_SHARE_PER_CORE : Column.GROWTH_SHARE], brought)
+        after += self._facts[: Column.CPU_SHARE_PER_CORE]
+        return after
 
     @cached_property
     def share(self) -> Float32Array:
         """Predicted CPU and memory peak after the landing over the hard limit, float32 (2, n), 0..1: cut at the limit."""
-        per_unit = self.pair(Column.CPU_SHARE_PER_CORE)
-        wanted = np.array([[self.demand.cpu_cores], [self.demand.memory_bytes]], dtype=np.float32)
-        share = np.multiply(per_unit, wanted)
-        share += self.pair(Column.CPU_SHARE)
-        if self.extra is not None:
-            share += self.extra[: Room.COMMIT_BYTES] * per_unit
+        share = self._after[: Column.COMMIT_OVER_RAM]
         return np.minimum(share, 1.0, out=share)
 
     @cached_property
     def commit(self) -> Float32Array:
         """Use if every guest were full, over RAM, and over RAM and swap: float32 (2, n), >= 0."""
-        per_byte = self.pair(Column.PER_RAM_BYTE)
-        commit = np.multiply(per_byte, float(self.demand.committed_bytes))
-        commit += self.pair(Column.COMMIT_OVER_RAM)
-        if self.extra is not None:
-            commit += self.extra[Room.COMMIT_BYTES] * per_byte
+        commit: Float32Array = self._after[Column.COMMIT_OVER_RAM :]
         return commit
+
+    @property
+    def growth(self) -> Float32Array:
+        """What the node's growth takes of memory within the horizon, as a share: float32 (n,), not to be written."""
+        growth: Float32Array = self._facts[Column.GROWTH_SHARE]
+        return growth
 
     def with_mean(self, cpu_cores: float, memory_bytes: float) -> Float32Array:
         """Measured mean use with a pod of that size and the assumed ones, cores and bytes: float32 (2, n)."""
@@ -128,25 +146,41 @@ class Landing:
             use += self.extra[: Room.COMMIT_BYTES]
         return use
 
+    def fact(self, column: Column, position: int) -> float:
+        """One fact of one of the n rows; NaN where it is not known."""
+        return float(self.view.raw[column, self._row(position)])
+
     def extra_on(self, position: int) -> tuple[float, float, float]:
         """What other pods add on one of the n rows: cores, bytes, committed bytes."""
-        if self.extra is None:
+        if not len(self.assumed.rows):
             return 0.0, 0.0, 0.0
-        cpu, memory, commit = self.extra[:, position].tolist()
+        cpu, memory, commit, _ = self.assumed.spread(len(self.view) + 1)[:, self._row(position)].tolist()
         return cpu, memory, commit
 
     def left(self, kind: Room, position: int) -> float:
         """What would be left below a hard limit on one of the n rows; negative beyond it, infinite where it is not known."""
-        room = float(_at(self.view.room[kind], self._rows)[position])
+        room = float(self.view.room[kind, self._row(position)])
         return room - self.demand.amounts[kind] - self.extra_on(position)[kind]
 
     def exceeds(self, kind: Room) -> BoolArray:
-        """Whether the landing would pass a hard limit, bool (n,); False where it is not known."""
-        if self.view.least[kind] == np.inf:
-            return np.zeros(self.size, dtype=np.bool_)
-        room, wanted = _at(self.view.room[kind], self._rows), float(self.demand.amounts[kind])
-        result: BoolArray = room < (wanted if self.extra is None else self.extra[kind] + wanted)
+        """Whether the landing would pass a hard limit, bool (n,), not to be written; False where it is not known."""
+        result: BoolArray = self._over[kind]
         return result
+
+    @cached_property
+    def _over(self) -> BoolArray:
+        """Which hard limits would be passed, bool (3, n)."""
+        limited = len(Room) if self.view.least[Room.COMMIT_BYTES] < np.inf else int(Room.COMMIT_BYTES)
+        over: BoolArray = np.zeros((len(Room), self.size), dtype=np.bool_)
+        wanted: Float32Array = np.array([[each] for each in self.demand.amounts[:limited]], dtype=np.float32)
+        if self._spread is not None:
+            wanted = self._spread[:limited] + wanted
+        np.less(_at(self.view.room[:limited], self._rows), wanted, out=over[:limited])
+        return over
+
+    def _row(self, position: int) -> int:
+        rows = self._rows
+        return int(rows[position]) if not isinstance(rows, slice) else rows.indices(len(self.view) + 1)[0] + position
 
 
 Score: TypeAlias = Callable[[Landing, Float32Array | None], Float32Array]

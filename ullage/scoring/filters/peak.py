@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from ullage.model.arrays import BoolArray
 from ullage.model.quantity import format_bytes
 from ullage.scoring.columns import Column, Room
@@ -19,7 +21,7 @@ def exceeds_memory(at: Landing) -> BoolArray:
 
 
 def _cpu_reason(at: Landing, position: int) -> str:
-    allocatable = float(at.column(Column.CPU_ALLOCATABLE_CORES)[position])
+    allocatable = at.fact(Column.CPU_ALLOCATABLE_CORES, position)
     limit = at.view.config.scoring.limits.cpu
     peak = allocatable * limit - at.left(Room.CPU_CORES, position)
     return (
@@ -29,13 +31,19 @@ def _cpu_reason(at: Landing, position: int) -> str:
 
 
 def _memory_reason(at: Landing, position: int) -> str:
-    allocatable = float(at.column(Column.MEMORY_ALLOCATABLE_BYTES)[position])
+    allocatable = at.fact(Column.MEMORY_ALLOCATABLE_BYTES, position)
     limit = at.view.config.scoring.limits.memory
     peak = allocatable * limit - at.left(Room.MEMORY_BYTES, position)
     return (
-        f"predicted memory peak {format_bytes(peak)} of {format_bytes(allocatable)} ({peak / allocatable:.0%}) with this pod, "
+        f"predicted memory peak {format_bytes(peak)} of {_size(allocatable)} ({peak / allocatable:.0%}) with this pod, "
         f"above the limit of {limit:.0%}"
     )
+
+
+@lru_cache(maxsize=256)
+def _size(allocatable: float) -> str:
+    """Nodes come in few sizes."""
+    return format_bytes(allocatable)
 
 
 LIMIT_MEMORY = Filter("limit-memory", exceeds_memory, _memory_reason)

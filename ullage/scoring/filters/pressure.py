@@ -17,7 +17,7 @@ def exceeds(at: Landing) -> BoolArray:
 
 
 def _reason(at: Landing, position: int) -> str:
-    stalled = float(at.raw(Column.PSI_MEMORY_FULL_RATIO)[position])
+    stalled = at.fact(Column.PSI_MEMORY_FULL_RATIO, position)
     limit = at.view.config.scoring.limits.memory_stalled
     return f"everything stalls on memory {stalled:.0%} of the time, above the limit of {limit:.0%}"
 

@@ -17,7 +17,7 @@ def exceeds(at: Landing) -> BoolArray:
 
 
 def _reason(at: Landing, position: int) -> str:
-    used = float(at.raw(Column.SWAP_USED_RATIO)[position])
+    used = at.fact(Column.SWAP_USED_RATIO, position)
     return f"{used:.0%} of the swap is used, above the limit of {at.view.config.scoring.limits.swap_used:.0%}"
 
 

@@ -15,7 +15,7 @@ def exceeds(at: Landing) -> BoolArray:
 
 def _reason(at: Landing, position: int) -> str:
     limit = at.view.config.memory.worst_case_limit_ratio or 0.0
-    virtual = 1.0 / float(at.column(Column.PER_VIRTUAL_BYTE)[position])
+    virtual = 1.0 / at.fact(Column.PER_VIRTUAL_BYTE, position)
     commit = virtual * limit - at.left(Room.COMMIT_BYTES, position)
     return (
         f"full guests would need {format_bytes(commit)} of {format_bytes(virtual)} RAM and swap ({commit / virtual:.0%}) "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ullage.scoring.columns import Column, Float32Array
+from ullage.scoring.columns import Float32Array
 from ullage.scoring.landing import Landing, Scorer
 
 
@@ -14,7 +14,7 @@ def score(at: Landing, out: Float32Array | None = None) -> Float32Array:
     Growth is the robust slope of the working set where its 95 % interval lies above 0, else 0 (as
     `ullage.estimation.danger.time_to_exhaustion_of` judges it); the horizon is ``scoring.growthHorizonSeconds``.
     """
-    used: Float32Array = np.add(at.share[1], at.column(Column.GROWTH_SHARE), out=out)
+    used: Float32Array = np.add(at.share[1], at.growth, out=out)
     np.minimum(used, 1.0, out=used)
     np.subtract(1.0, used, out=used)
     return used
