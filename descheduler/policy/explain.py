@@ -99,7 +99,7 @@ class Refusals:
             detail = self.given.state.workloads.blocked_reason[workload] if code == "not-live-migratable" else ""
             return code, CODES[code].meaning + (f" KubeVirt says: {detail}." if detail else "")
         node = self.outcome.problem.home[workload]
-        if self._asked(node) and not self.tally.capacity.excess(np.array([node])).any():
+        if self._asked(node) and not self.tally.capacity.excess_of(int(node)).any():
             return (
                 "not-needed",
                 f"It brings {use_text(self.given, workload)}; the node reaches its target without this move.",

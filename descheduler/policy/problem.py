@@ -72,7 +72,7 @@ class Problem:
     limit: int | None = None
     bound: float = 0.0
     tolerance: float = 1e-9
-    seed: int = 1
+    seed: int = 2
     rounds: int = 96
     effort: int = 1_000_000_000
 

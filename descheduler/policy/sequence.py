@@ -12,13 +12,17 @@ import numpy as np
 
 from descheduler.policy.problem import Tally
 from descheduler.policy.terms.capacity import MEMORY
+from ullage.model.arrays import IntArray
 from ullage.model.changes import Move
 
 
-def safe_order(tally: Tally, places: dict[int, int]) -> tuple[tuple[Move, ...], tuple[int, ...]]:
+def safe_order(
+    tally: Tally, places: dict[int, int], *, elsewhere: bool = False
+) -> tuple[tuple[Move, ...], tuple[int, ...]]:
     """Order in which to bring the workloads to `places`; `tally` is set back to the start first.
 
-    The most endangered source goes first; a move whose destination has no room yet waits for the moves that make it.
+    The most endangered source goes first; a move whose destination has no room yet waits for the moves that make it. With
+    `elsewhere`, what can never get to its place in any such order goes to another node that takes it by then.
 
     Returns
     -------
@@ -40,9 +44,30 @@ def safe_order(tally: Tally, places: dict[int, int]) -> tuple[tuple[Move, ...], 
             else:
                 blocked.append(workload)
         if len(blocked) == len(waiting):
-            return tuple(moves), tuple(blocked)
+            found = _elsewhere(tally, blocked) if elsewhere else []
+            moved = {m.workload for m in found}
+            return (*moves, *found), tuple(w for w in blocked if w not in moved)
         waiting = blocked
     return tuple(moves), ()
+
+
+def _elsewhere(tally: Tally, workloads: Sequence[int]) -> list[Move]:
+    """Moves of `workloads` to the roomiest nodes that take them now, one after the other."""
+    moves = []
+    for workload in workloads:
+        nodes = np.flatnonzero(tally.fits(np.array([workload]))[0])
+        if len(nodes):
+            target = roomiest(tally, workload, nodes)
+            moves.append(Move(workload, int(tally.problem.home[workload]), target))
+            tally.move(workload, target)
+    return moves
+
+
+def roomiest(tally: Tally, workload: int, nodes: IntArray) -> int:
+    """The one of `nodes` that keeps most room, in the resource where it keeps least."""
+    capacity = tally.capacity
+    room = (capacity.room[:2, nodes] - capacity.landing[workload, :2, None]) / capacity.scale[nodes, :2].T
+    return int(nodes[int(np.argmax(room.min(axis=0)))])
 
 
 def has_order(tally: Tally) -> bool:

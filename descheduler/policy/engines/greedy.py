@@ -144,34 +144,32 @@ def _ruin(tally: Tally, rng: np.random.Generator) -> None:
 
 def relieve(tally: Tally, source: int, taste: _Taste, rng: np.random.Generator) -> None:
     """Take pairs off `source` until it is down, nothing fits, or the limit on moves is reached."""
-    node = np.array([source])
     while not tally.full():
-        excess = tally.capacity.excess(node)[0]
+        excess = tally.capacity.excess_of(source)
         if not excess.any():
             return
         candidates = tally.candidates(source)
-        value = _value(tally, candidates, source, excess, taste)
+        value = _value(tally, candidates, excess, taste)
         if taste.victim_noise:
             value += taste.victim_noise * rng.gumbel(size=len(value))
         if not _move_best(tally, candidates, value, taste, rng):
             return
 
 
-def _value(tally: Tally, candidates: IntArray, source: int, excess: FloatArray, taste: _Taste) -> FloatArray:
-    """Logarithm of relief per cost, less waste; -inf for no relief.
+def _value(tally: Tally, candidates: IntArray, excess: FloatArray, taste: _Taste) -> FloatArray:
+    """Logarithm of relief per cost, less waste, for candidates of one source; -inf for no relief.
 
     A source that cannot come down even if all candidates leave is not emptied in vain: only what relieves it visibly counts.
     """
-    demand = tally.capacity.leaving[candidates] / tally.capacity.scale[source]
+    demand = tally.capacity.share(candidates)
     useful = np.minimum(demand, excess)
-    relief = useful.sum(axis=1) / excess.sum()
+    total = useful.sum(axis=1)
+    relief = total / excess.sum()
     if (demand.sum(axis=0) < excess).any():
         relief[useful.max(axis=1, initial=0.0) < tally.problem.worthwhile] = 0.0
-    waste = (demand - useful).sum(axis=1)
-    with np.errstate(divide="ignore"):
-        value: FloatArray = np.log(relief / tally.problem.cost[candidates]) - taste.waste * waste
-    value[relief <= _TINY] = -np.inf
-    return value
+    waste = demand.sum(axis=1) - total
+    value = np.log(np.maximum(relief / tally.problem.cost[candidates], _TINY)) - taste.waste * waste
+    return np.where(relief <= _TINY, -np.inf, value)
 
 
 def _move_best(tally: Tally, candidates: IntArray, value: FloatArray, taste: _Taste, rng: np.random.Generator) -> bool:
@@ -268,10 +266,10 @@ def mop_up(tally: Tally, rng: np.random.Generator) -> None:
 
 def _useful(tally: Tally, source: int) -> IntArray:
     """Workloads whose move would relieve `source`, the most useful first; none if it is down."""
-    excess = tally.capacity.excess(np.array([source]))[0]
+    excess = tally.capacity.excess_of(source)
     candidates = tally.candidates(source)
     if not excess.any():
         return candidates[:0]
-    value = _value(tally, candidates, source, excess, _Taste())
+    value = _value(tally, candidates, excess, _Taste())
     useful: IntArray = candidates[np.argsort(-value, kind="stable")][: int(np.isfinite(value).sum())]
     return useful

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from descheduler.policy.problem import Tally
+from descheduler.policy.sequence import roomiest
 from ullage.model.arrays import IntArray
 
 _TRIES: Final = 8
@@ -39,7 +40,7 @@ def _make_room_for(tally: Tally, workload: int) -> bool:
         fits[tally.problem.sources] = False
         if not fits.any():
             continue
-        tally.move(other, _roomiest(tally, other, np.flatnonzero(fits)))
+        tally.move(other, roomiest(tally, other, np.flatnonzero(fits)))
         if tally.admits(workload, here):
             tally.move(workload, here)
             return True
@@ -57,9 +58,3 @@ def _could_step_aside(tally: Tally, workload: int) -> IntArray:
     enough = rows[(capacity.landing[workload] <= freed).all(axis=1)]
     cheapest: IntArray = enough[np.argsort(problem.cost[enough], kind="stable")]
     return cheapest
-
-
-def _roomiest(tally: Tally, workload: int, nodes: IntArray) -> int:
-    capacity = tally.capacity
-    room = (capacity.room[:2, nodes] - capacity.landing[workload, :2, None]) / capacity.scale[nodes, :2].T
-    return int(nodes[int(np.argmax(room.min(axis=0)))])

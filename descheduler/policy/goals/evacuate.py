@@ -27,7 +27,7 @@ def evacuate(given: Setting, nodes: Sequence[int]) -> Outcome:
     task = with_bound(task, given.config.planning.minimize, int(movable.sum()), float(task.moved_bytes[movable].sum()))
     planning = given.config.planning
     solution = engine(planning.engine)(task, time_limit_seconds=planning.exact_time_limit_seconds)
-    moves, _ = safe_order(Tally(task), solution.tally.away)
+    moves, _ = safe_order(Tally(task), solution.tally.away, elsewhere=True)
     return Outcome(
         problem=task,
         moves=moves,

@@ -27,7 +27,7 @@ def relieve(given: Setting, nodes: Sequence[int] = ()) -> Outcome:  # noqa: ARG0
     if planning.keep_balancing and solution.tally.overload() == 0.0:
         balance.descend(given, solution.tally)
         codes = {w: codes.get(w, "balance") for w in solution.tally.away}
-    moves, left_out = safe_order(Tally(task), solution.tally.away)
+    moves, left_out = safe_order(Tally(task), solution.tally.away, elsewhere=True)
     remarks = [("engine-fallback", solution.remark)] if solution.remark else []
     if left_out:
         remarks.append(("moves-left-out", f"{len(left_out)} moves would only fit at once and were left out."))

@@ -72,8 +72,8 @@ class Capacity:
         self.room = np.ascontiguousarray((self.target - self.load).T)
         idle = np.array([not d.binds_idle for d in dimensions]) & (self.landing == 0)
         self._asked = np.where(idle, -np.inf, self.landing)
-        self._binding = np.flatnonzero(self.landing.any(axis=0) | (self.room < 0).any(axis=1)).tolist()
         self._home = home
+        self._share = self.leaving / self.scale[home]
         self._return_limit = np.where(np.isfinite(self.source), self.source, np.maximum(self.target, self.load))
 
     def demand(self, workload: int, node: int) -> FloatArray:
@@ -81,15 +81,18 @@ class Capacity:
         demand: FloatArray = (self.leaving if node == self._home[workload] else self.landing)[workload]
         return demand
 
+    def share(self, workloads: IntArray) -> FloatArray:
+        """What each workload takes off its first node, scaled, float64 (len(workloads), K)."""
+        share: FloatArray = self._share[workloads]
+        return share
+
     def restrict(self, workloads: IntArray, allowed: BoolArray) -> None:
         """Strike nodes of which some dimension would pass its target."""
-        asked = self._asked[workloads]
-        for k in self._binding:
-            allowed &= asked[:, k, None] <= self.room[k]
+        allowed &= (self._asked[workloads].T[:, :, None] <= self.room[:, None, :]).all(axis=0)
 
     def admits(self, workload: int, node: int) -> bool:
         """Whether no dimension of the node would pass its target."""
-        return bool((self._asked[workload, self._binding] <= self.room[self._binding, node]).all())
+        return bool((self._asked[workload] <= self.room[:, node]).all())
 
     def moved(self, workload: int, source: int, target: int) -> None:
         """Shift the workload's demand from `source` to `target`."""
@@ -101,6 +104,11 @@ class Capacity:
     def excess(self, nodes: IntArray) -> FloatArray:
         """How far `nodes` are above what they must come down to, float64 (len(nodes), K), 0 where they are not, scaled."""
         return np.maximum(self.load[nodes] - self.source[nodes], 0.0) / self.scale[nodes]
+
+    def excess_of(self, node: int) -> FloatArray:
+        """The same of one node, float64 (K,)."""
+        excess: FloatArray = np.maximum(self.load[node] - self.source[node], 0.0) / self.scale[node]
+        return excess
 
     def may_return(self, workload: int) -> bool:
         """Whether the workload's first node could take it back without passing any limit that binds it."""

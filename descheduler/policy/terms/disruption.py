@@ -40,6 +40,8 @@ class Disruption:
 
     def moved(self, workload: int, source: int, target: int) -> None:  # noqa: ARG002 - part of the interface
         """Take from the budgets of a workload that leaves home; give back when it returns."""
+        if not self._of:
+            return
         away = target != self._home[workload]
         if away == (workload in self._away):
             return
