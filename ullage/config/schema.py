@@ -67,7 +67,7 @@ class Planning(_Value, frozen=True):
     goal
         What a plan is for. relieve brings down the nodes that are over and touches nothing else: the least disturbance.
     engine
-        Name of the planning engine. greedy needs nothing but numpy and is within a few percent of the optimum; exact needs
+        Name of the planning engine. greedy needs nothing but numpy and finds the fewest moves on the benchmarks; exact needs
         the extra ``ullage[exact]``.
     minimize
         What counts between plans that reach the goal. moves, since every live migration disturbs one VM, whatever its size;

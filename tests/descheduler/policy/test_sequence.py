@@ -1,0 +1,44 @@
+"""The order of moves: strict by default, and what can never get to its place goes elsewhere if that is asked."""
+
+from __future__ import annotations
+
+from descheduler.policy.memory import Memory
+from descheduler.policy.plan import NodeClass
+from descheduler.policy.problem import Tally
+from descheduler.policy.sequence import has_order, safe_order
+from descheduler.policy.setting import problem, setting
+from tests.builders import Cluster
+from ullage.config import defaults
+from ullage.model.changes import Move
+
+
+def tally() -> Tally:
+    """Two VMs that fill a node each, so that neither can take the other's place first; n3 is free."""
+    cluster = Cluster().node("n1", cpu=10).node("n2", cpu=10).node("n3", cpu=10)
+    state = cluster.vm("shop/a", "n1", use_cpu=6).vm("shop/b", "n2", use_cpu=6).build()
+    given = setting(state, Memory(), defaults(), state.observed_at_seconds, must_leave=False)
+    return Tally(problem(given, given.rows(NodeClass.OVER)))
+
+
+def test_a_swap_without_room_is_left_out():
+    assert safe_order(tally(), {0: 1, 1: 0}) == ((), (0, 1))
+
+
+def test_what_never_gets_to_its_place_goes_elsewhere_if_that_is_asked():
+    moves, left_out = safe_order(tally(), {0: 1, 1: 0}, elsewhere=True)
+    assert moves == (Move(0, 0, 2), Move(1, 1, 0))
+    assert left_out == ()
+
+
+def test_a_move_waits_for_the_one_that_makes_its_room():
+    moves, left_out = safe_order(tally(), {0: 1, 1: 2})
+    assert moves == (Move(1, 1, 2), Move(0, 0, 1))
+    assert left_out == ()
+
+
+def test_places_that_have_no_order_are_known_before():
+    found = tally()
+    found.move(0, 1)
+    assert has_order(found)
+    found.move(1, 0)
+    assert not has_order(found)
