@@ -61,7 +61,7 @@ wheel: $(READY) ## Build the wheel into dist/
 	$(BIN)/python -m build --no-isolation --wheel
 
 lock: ## Resolve the locked versions anew (needs uv)
-	$(UV) --group dev --extra exact --extra extender -o requirements/dev.lock
+	$(UV) --group dev --extra exact --extra extender --extra kernel --extra live -o requirements/dev.lock
 	$(UV) -o requirements/runtime.lock
 
 clean: ## Remove what was made
