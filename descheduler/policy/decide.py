@@ -15,6 +15,7 @@ from descheduler.policy.explain import (
     Refusals,
     cores_of,
     move_reason,
+    not_due,
     not_emptied,
     other_goal,
     reference,
@@ -26,7 +27,7 @@ from descheduler.policy.goals.balance import balance
 from descheduler.policy.goals.consolidate import consolidate
 from descheduler.policy.goals.evacuate import evacuate
 from descheduler.policy.goals.relieve import relieve
-from descheduler.policy.memory import Memory
+from descheduler.policy.memory import Memory, Moved
 from descheduler.policy.notes import notes_of
 from descheduler.policy.plan import (
     Goal,
@@ -48,7 +49,7 @@ from ullage.config.schema import Configuration
 from ullage.errors import UsageError
 from ullage.estimation.danger import dies_next, worst_case_of
 from ullage.model.arrays import FloatArray
-from ullage.model.changes import apply
+from ullage.model.changes import Move, apply
 from ullage.model.codes import CODES
 from ullage.model.resources import CPU_INDEX, MEMORY_INDEX
 from ullage.model.state import ClusterState
@@ -100,8 +101,16 @@ def decide(
     must_leave = goal in (Goal.EVACUATE, Goal.CONSOLIDATE)
     given = setting(state, memory, config, now_seconds, must_leave=must_leave)
     outcome = GOALS[goal](given, rows)
-    plan = _Writer(given, outcome, goal).plan()
-    return plan, memory.after(tuple(state.workloads.uid[m.workload] for m in outcome.moves), now_seconds)
+    plan = _Writer(given, outcome, goal, now_seconds).plan()
+    moved = [_moved(state, m, now_seconds) for m in outcome.moves]
+    return plan, memory.seeing(given.standing).after(moved, now_seconds)
+
+
+def _moved(state: ClusterState, move: Move, now_seconds: float) -> Moved:
+    names, w = state.nodes.name, move.workload
+    return Moved(
+        state.workloads.uid[w], now_seconds, names[move.source], names[move.target], state.workloads.namespace[w]
+    )
 
 
 def _rows(state: ClusterState, goal: Goal, nodes: Sequence[str]) -> list[int]:
@@ -118,8 +127,8 @@ def _rows(state: ClusterState, goal: Goal, nodes: Sequence[str]) -> list[int]:
 class _Writer:
     """Writes an outcome down as a plan."""
 
-    def __init__(self, given: Setting, outcome: Outcome, goal: Goal) -> None:
-        self._given, self._outcome, self._goal = given, outcome, goal
+    def __init__(self, given: Setting, outcome: Outcome, goal: Goal, now_seconds: float) -> None:
+        self._given, self._outcome, self._goal, self._now_seconds = given, outcome, goal, now_seconds
         self._tally = Tally(outcome.problem)
         self._moves = self._planned_moves()
         self._after = apply(given.state, outcome.moves, given.forecast.use)
@@ -217,6 +226,8 @@ class _Writer:
             return "node-unknown", unknown_reason(self._given, node)
         if after.node_class is NodeClass.OVER and self._goal is not Goal.RELIEVE:
             return other_goal(self._goal, self._ratio_after[node], self._given)
+        if after.node_class is NodeClass.OVER and not self._given.due[node]:
+            return "node-over-not-due", not_due(self._ratio_after[node], name, self._given, self._now_seconds)
         if after.node_class is NodeClass.OVER:
             return stays_over(self._refused, name, self._ratio_after[node], self._given)
         return "", ""

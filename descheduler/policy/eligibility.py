@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from ullage.model.arrays import BoolArray, Int16Array, IntArray
+from ullage.model.arrays import BoolArray, FloatArray, Int16Array, IntArray
 from ullage.model.resources import PODS
 from ullage.model.state import ClusterState, EvictionStrategy, Quota, WorkloadFlag, WorkloadKind
 
@@ -19,7 +19,7 @@ _TARGETED_SINCE: Final = (1, 6)
 """KubeVirt version whose migrations can name their destination (``spec.addedNodeSelector``)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Protection:
     """What the configuration protects.
 
@@ -30,12 +30,12 @@ class Protection:
     local_storage
         Whether pods with emptyDir or hostPath volumes stay.
     cooldown_seconds
-        How long a workload rests after a move.
+        How long a workload rests after a move; one number for all, or float64 (W,).
     """
 
     excluded_namespaces: tuple[str, ...] = ()
     local_storage: bool = True
-    cooldown_seconds: float = 3600.0
+    cooldown_seconds: float | FloatArray = 3600.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from descheduler.policy.goals import Outcome
+from descheduler.policy.memory import Standing
 from descheduler.policy.plan import Goal, Refusal, WorkloadRef
 from descheduler.policy.problem import Tally
 from descheduler.policy.setting import Setting
@@ -172,6 +173,17 @@ def _over(ratio: FloatArray, given: Setting) -> str:
         f"{_RESOURCES[r]} {percent(ratio[r])} (threshold {percent(given.limits.high[r])})"
         for r in np.flatnonzero(ratio > given.limits.high)
     )
+
+
+def not_due(ratio: FloatArray, node: str, given: Setting, now_seconds: float) -> str:
+    """Sentence for a node that is over and does not count as such yet."""
+    standing = given.standing.get(node, Standing())
+    hysteresis = given.config.hysteresis
+    if standing.over_since_seconds is None:
+        by = percent(hysteresis.reenter_ratio)
+        return f"{_over(ratio, given)}; it was relieved a while ago, and is above by less than {by}."
+    lasted, needed = now_seconds - standing.over_since_seconds, hysteresis.persistence_seconds
+    return f"{_over(ratio, given)} for {lasted:.0f} s; it counts after {needed:.0f} s."
 
 
 def other_goal(goal: Goal, ratio: FloatArray, given: Setting) -> tuple[str, str]:

@@ -2,13 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
+import msgspec
 import numpy as np
 
-from ullage.model.arrays import frozen
+from ullage.estimation.migration import COOLDOWN_CAP_SECONDS, COOLDOWN_WINDOW_SECONDS, cooldown_seconds
+from ullage.model.arrays import FloatArray, frozen
 from ullage.model.state import ClusterState
+
+_HOUR_SECONDS: Final = 3600.0
+
+
+class Moved(msgspec.Struct, frozen=True, gc=False):
+    """A move that was decided on: of which workload, when, from which node to which, and in which namespace."""
+
+    uid: str
+    at_seconds: float
+    source: str = ""
+    target: str = ""
+    namespace: str = ""
+
+
+class Standing(msgspec.Struct, frozen=True, gc=False):
+    """What is remembered of a node.
+
+    Attributes
+    ----------
+    over_since_seconds
+        Unix time since which it has been over without a break; ``None`` if it is not.
+    relieved_at_seconds
+        Unix time of the last plan that moved something off it since it was over; ``None`` if there was none.
+    """
+
+    over_since_seconds: float | None = None
+    relieved_at_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -17,20 +48,58 @@ class Memory:
 
     Attributes
     ----------
-    moved_at_seconds
-        Unix time of the last move of a workload, by uid: what was decided and may not show in the state yet.
+    moves
+        What was decided and may not show in the state yet, oldest first; no older than 48 hours.
+    nodes
+        Standing of nodes by name. ``None`` if nothing was watched before: then a plan is made out of the blue, and what is over
+        now counts at once.
     """
 
-    moved_at_seconds: Mapping[str, float] = field(default_factory=dict)
+    moves: tuple[Moved, ...] = ()
+    nodes: Mapping[str, Standing] | None = None
+
+    @classmethod
+    def watching(cls) -> Memory:
+        """Memory of one that has just begun to watch: nothing counts as over before it has been so for a while."""
+        return cls(nodes={})
+
+    def moved_at_seconds(self) -> dict[str, float]:
+        """Unix time of the last move by uid of the workload."""
+        return {m.uid: m.at_seconds for m in sorted(self.moves, key=lambda m: m.at_seconds)}
 
     def remember(self, state: ClusterState) -> ClusterState:
         """`state` with the moves that it does not show yet."""
-        if not self.moved_at_seconds:
+        if not self.moves:
             return state
-        mine = np.array([self.moved_at_seconds.get(uid, np.nan) for uid in state.workloads.uid])
+        at = self.moved_at_seconds()
+        mine = np.array([at.get(uid, np.nan) for uid in state.workloads.uid])
         last = np.fmax(state.workloads.last_moved_at_seconds, mine)
         return replace(state, workloads=replace(state.workloads, last_moved_at_seconds=frozen(last, np.float64)))
 
-    def after(self, uids: tuple[str, ...], now_seconds: float) -> Memory:
-        """Memory after the workloads `uids` were decided to move at `now_seconds`."""
-        return Memory({**self.moved_at_seconds, **dict.fromkeys(uids, now_seconds)})
+    def cooldowns_seconds(self, state: ClusterState, base_seconds: float) -> FloatArray:
+        """How long each workload rests after a move, float64 (W,): it doubles with every move within 48 hours."""
+        counts = Counter(m.uid for m in self.moves)
+        moved = np.array([counts.get(uid, 0) for uid in state.workloads.uid], dtype=np.int64)
+        return cooldown_seconds(
+            moved, np.full(len(moved), np.nan), base_seconds, max(COOLDOWN_CAP_SECONDS, base_seconds)
+        )
+
+    def within_an_hour(self, now_seconds: float) -> int:
+        """How many moves were decided in the last hour."""
+        return sum(now_seconds - m.at_seconds < _HOUR_SECONDS for m in self.moves)
+
+    def after(self, moves: Sequence[Moved], now_seconds: float) -> Memory:
+        """Memory after `moves` were decided on; what is too old to bear on anything is dropped."""
+        kept = (m for m in (*self.moves, *moves) if now_seconds - m.at_seconds < COOLDOWN_WINDOW_SECONDS)
+        nodes = self.nodes
+        if nodes is not None:
+            relieved = {m.source for m in moves}
+            nodes = {
+                name: msgspec.structs.replace(s, relieved_at_seconds=now_seconds) if name in relieved else s
+                for name, s in nodes.items()
+            }
+        return Memory(tuple(kept), nodes)
+
+    def seeing(self, nodes: Mapping[str, Standing]) -> Memory:
+        """Memory with the standing of nodes as it is now, if it watches."""
+        return self if self.nodes is None else replace(self, nodes=nodes)

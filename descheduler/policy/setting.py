@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from descheduler.policy.classify import Limits, classify
 from descheduler.policy.eligibility import Eligibility, Protection, eligibility
-from descheduler.policy.memory import Memory
+from descheduler.policy.hysteresis import judge
+from descheduler.policy.memory import Memory, Standing
 from descheduler.policy.migrating import Course, course
 from descheduler.policy.plan import NodeClass
 from descheduler.policy.problem import Problem
@@ -46,6 +48,10 @@ class Setting:
         Thresholds as arrays.
     classes
         Class of each node.
+    due
+        bool (N,): nodes that are over and count as such, see `descheduler.policy.hysteresis`.
+    standing
+        What to remember of nodes.
     eligibility
         Who may move, and why not.
     feasibility
@@ -62,6 +68,8 @@ class Setting:
     ratio: FloatArray
     limits: Limits
     classes: tuple[NodeClass, ...]
+    due: BoolArray
+    standing: Mapping[str, Standing]
     eligibility: Eligibility
     feasibility: Feasibility
     moved_bytes: FloatArray
@@ -94,6 +102,7 @@ def setting(
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(allocatable > 0, expected.node_use / allocatable, np.nan)
     limits = _limits(config)
+    over = judge(state.nodes.name, (ratio - limits.high).max(axis=1), memory.nodes, config.hysteresis, now_seconds)
     judged = np.ones_like(expected.measured) if must_leave else expected.measured
     volume = _moved_bytes(state, expected)
     migrations = course(state, volume, config.migration)
@@ -104,7 +113,11 @@ def setting(
         ratio=ratio,
         limits=limits,
         classes=classify(ratio, limits),
-        eligibility=eligibility(memory.remember(state), _protection(config), now_seconds, judged, migrations.hopeless),
+        due=over.due,
+        standing=over.standing,
+        eligibility=eligibility(
+            memory.remember(state), _protection(state, memory, config), now_seconds, judged, migrations.hopeless
+        ),
         feasibility=Feasibility(state),
         moved_bytes=volume,
         course=migrations,
@@ -121,11 +134,11 @@ def _limits(config: Configuration) -> Limits:
     return Limits(*(np.array([getattr(b, mark) for b in bands]) for mark in ("low", "high", "target")))
 
 
-def _protection(config: Configuration) -> Protection:
+def _protection(state: ClusterState, memory: Memory, config: Configuration) -> Protection:
     return Protection(
         excluded_namespaces=config.eligibility.excluded_namespaces,
         local_storage=config.eligibility.protect_local_storage,
-        cooldown_seconds=config.eligibility.cooldown_seconds,
+        cooldown_seconds=memory.cooldowns_seconds(state, config.eligibility.cooldown_seconds),
     )
 
 

@@ -140,6 +140,7 @@ def test_explain_of_a_field_that_is_not_there(path: str, hint: str) -> None:
 def test_keys_are_camel_case_and_units_stand_in_names() -> None:
     assert [field.key for field in fields_of(config.Configuration)] == [
         "thresholds",
+        "hysteresis",
         "planning",
         "eligibility",
         "telemetry",

@@ -59,6 +59,29 @@ class Thresholds(_Value, frozen=True):
     memory: Band = Band()
 
 
+class Hysteresis(_Value, frozen=True):
+    """When a watching loop takes a node for over; a plan from files, which has seen nothing before, takes it so at once.
+
+    Attributes
+    ----------
+    persistence_seconds
+        Seconds for which a node must have been over before anything is moved off it. 180 s: three scrapes of a minute agree.
+    leave_ratio
+        How far below its threshold a node must fall to be over no more, as a ratio of what it can allocate. 3 points: with less
+        a load that swings around the threshold would never have been over for long.
+    reenter_ratio
+        How far above its threshold a node that was relieved must rise to be over again. 3 points: it was brought down to the
+        threshold, around which its measures swing.
+    settle_seconds
+        Seconds for which that holds after the last move off a node. 3600 s, as long as moved workloads rest.
+    """
+
+    persistence_seconds: Annotated[float, Number(0, 86_400)] = 180.0
+    leave_ratio: Annotated[float, Ratio(1)] = 0.03
+    reenter_ratio: Annotated[float, Ratio(1)] = 0.03
+    settle_seconds: Annotated[float, Number(0, 604_800)] = 3600.0
+
+
 class Planning(_Value, frozen=True):
     """What a plan is for, and what may be spent on finding it.
 
@@ -114,8 +137,9 @@ class Eligibility(_Value, frozen=True):
         Whether pods with emptyDir or hostPath volumes stay where they are. true, since an eviction loses their content.
         VMs are not meant: a live migration keeps it.
     cooldown_seconds
-        Seconds for which a workload that moved is left alone. One hour: long enough that its new node is judged by use that
-        was measured with it, and above the quarter of an hour at which the cooldown of other tools starts.
+        Seconds for which a workload that moved is left alone; they double with every move within 48 hours, up to 6 hours. One
+        hour: long enough that its new node is judged by use that was measured with it, and above the quarter of an hour at
+        which the cooldown of other tools starts.
     """
 
     excluded_namespaces: Annotated[tuple[str, ...], ListOf(_GLOB)] = (
@@ -319,6 +343,8 @@ class Configuration(_Value, frozen=True):
     ----------
     thresholds
         When a node is over or under, per resource.
+    hysteresis
+        When a watching loop takes a node for over.
     planning
         What a plan is for, and what may be spent on finding it.
     eligibility
@@ -338,6 +364,7 @@ class Configuration(_Value, frozen=True):
     """
 
     thresholds: Thresholds = Thresholds()
+    hysteresis: Hysteresis = Hysteresis()
     planning: Planning = Planning()
     eligibility: Eligibility = Eligibility()
     telemetry: Telemetry = Telemetry()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from descheduler.policy.bounds import lower_bound
 from descheduler.policy.engines import engine
 from descheduler.policy.goals import Outcome, balance
-from descheduler.policy.plan import NodeClass
 from descheduler.policy.problem import Tally
 from descheduler.policy.sequence import safe_order
 from descheduler.policy.setting import Setting, problem, with_bound
@@ -16,7 +17,7 @@ from descheduler.policy.terms.capacity import Capacity
 
 def relieve(given: Setting, nodes: Sequence[int] = ()) -> Outcome:  # noqa: ARG001 - goals share one interface
     """Outcome of the goal; goes on to balance if the configuration asks for it and no node stays over."""
-    sources = given.rows(NodeClass.OVER)
+    sources = np.flatnonzero(given.due)
     task = problem(given, sources)
     bound = lower_bound(Capacity(task.dimensions, task.home), task.home, sources, task.moved_bytes)
     planning = given.config.planning

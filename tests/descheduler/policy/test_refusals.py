@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from descheduler.policy.memory import Memory
+from descheduler.policy.memory import Memory, Moved
 from tests.builders import Cluster
 from tests.descheduler.policy.making import configuration, moves, node, notes, plan, refusal, refusals
 from ullage.model.codes import CODES, Topic
@@ -134,18 +134,22 @@ def test_after_its_cooldown_a_vm_moves_again():
     assert moves(plan(built(vm(last_moved=NOW - 3601)()))) == [("v", "n1", "n2")]
 
 
+def _moved(uid: str, at: float) -> Memory:
+    return Memory().after([Moved(uid, at)], at)
+
+
 def test_a_decision_is_remembered_as_a_cooldown():
     state = built(vm()())
     uid = state.workloads.uid[state.workloads.name.index("v")]
-    remembered = Memory().after((uid,), NOW - 60)
+    remembered = _moved(uid, NOW - 60)
     assert refusals(plan(state, memory=remembered))["v"] == "cooldown"
-    assert moves(plan(state, memory=Memory().after((uid,), NOW - 7200))) == [("v", "n1", "n2")]
+    assert moves(plan(state, memory=_moved(uid, NOW - 7200))) == [("v", "n1", "n2")]
 
 
 def test_the_later_of_what_is_remembered_and_what_is_seen_counts():
     state = built(vm(last_moved=NOW - 60)())
     uid = state.workloads.uid[state.workloads.name.index("v")]
-    assert refusals(plan(state, memory=Memory().after((uid,), NOW - 7200)))["v"] == "cooldown"
+    assert refusals(plan(state, memory=_moved(uid, NOW - 7200)))["v"] == "cooldown"
 
 
 def test_what_need_not_move_says_so():

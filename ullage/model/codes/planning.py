@@ -158,6 +158,12 @@ PLANNING: Final = (
         "Raise --max-moves.",
     ),
     Code(
+        "node-over-not-due",
+        Topic.NODE,
+        "The node is over, but not for long enough, or by too little since it was relieved: it is left alone for now.",
+        "Wait; hysteresis.persistenceSeconds and hysteresis.reenterRatio set for how long and how far.",
+    ),
+    Code(
         "node-over-other-goal",
         Topic.NODE,
         "The node stays over: the plan has another goal.",
