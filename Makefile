@@ -9,10 +9,10 @@ WORKERS ?= auto
 UV     := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes -q --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types imports format bench lock wheel docs proto clean
+.PHONY: help run test check lint types imports format bench lock wheel docs proto clean control-plane control-plane-run
 
 help: ## Say what can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
 $(READY): requirements/dev.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Ullage needs Python 3.11 or newer; set PYTHON=...")'
@@ -27,7 +27,7 @@ run: $(READY) ## Plan the bundled example cluster: print the plan, write the HTM
 	@echo "The report is in $(OUT)/plan.html"
 
 test: $(READY) ## Run the tests
-	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 lint: $(READY) ## Check format and lint
 	$(BIN)/ruff format --check .
@@ -57,11 +57,17 @@ proto: $(READY) ## Write the gRPC code that is made from proto/
 		--mypy_grpc_out=quiet:. --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy \
 		--plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc proto/ullage/api/v1/*.proto
 
+control-plane: $(READY) ## Build the Kubernetes that the tests run on, once (needs Go)
+	$(BIN)/python -m tests.controlplane.building
+
+control-plane-run: control-plane ## Run that Kubernetes until Ctrl-C
+	@exec $(BIN)/python -m tests.controlplane $(ARGS)
+
 wheel: $(READY) ## Build the wheel into dist/
 	$(BIN)/python -m build --no-isolation --wheel
 
 lock: ## Resolve the locked versions anew (needs uv)
-	$(UV) --group dev --extra exact --extra extender --extra kernel --extra live -o requirements/dev.lock
+	$(UV) --group dev --extra descheduler --extra exact --extra extender --extra kernel --extra live -o requirements/dev.lock
 	$(UV) -o requirements/runtime.lock
 
 clean: ## Remove what was made

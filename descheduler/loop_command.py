@@ -1,0 +1,153 @@
+"""``ullage descheduler``: the loop as a command."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from descheduler.policy.memory import Memory
+from descheduler.report import FORMATS, render
+from ullage.commands import current_console
+from ullage.commands.config import configuration_option, read_configuration
+from ullage.commands.serving import seconds, tls_files, tls_options
+from ullage.commands.sources import Where, cluster_options, open_source
+from ullage.errors import UllageError
+
+if TYPE_CHECKING:
+    from ullage.config import Configuration
+    from ullage.sources.ports import StateSource
+
+_HELP: Final = """Watch a cluster and plan again and again, without writing anything to it.
+
+Every interval the newest state is judged and a plan is made, as "ullage plan" makes it, but that a node must have been over for
+a while before anything is moved off it. The plan is shown over HTTP: /report for people, /plan and /status as JSON, /metrics
+for Prometheus, /healthz and /readyz for the kubelet.
+
+\b
+Examples:
+  ullage descheduler                                   The cluster of the current kubeconfig, or the one it runs in
+  ullage descheduler --snapshot state/cluster.snapshot --interval 10s
+  ullage descheduler --once -o json > plan.json        One plan out of the blue, and end
+
+SIGHUP reads the configuration again, as a change of its file does; one that is not valid leaves the old one in effect. SIGTERM
+and Ctrl-C end it. The log goes to stderr, a JSON object per line."""
+
+
+@click.command("descheduler", help=_HELP, short_help="Watch a cluster, and plan again and again")
+@click.option("--snapshot", metavar="FILE", type=click.Path(path_type=Path), help="State from a file, not a cluster")
+@cluster_options
+@click.option("--interval", default="60s", show_default=True, metavar="TIME", help="From cycle to cycle")
+@click.option("--listen", default="127.0.0.1:8889", show_default=True, metavar="ADDRESS", help="Where to serve HTTP")
+@click.option("--grpc-listen", metavar="ADDRESS", help="Where to serve gRPC  [default: nowhere]")
+@tls_options
+@click.option(
+    "--plans", metavar="FOLDER", type=click.Path(path_type=Path), help="Write plans that hold moves to files there"
+)
+@click.option(
+    "--keep-plans", default=100, show_default=True, type=click.IntRange(min=1), metavar="N", help="How many files stay"
+)
+@click.option("--no-node-metrics", is_flag=True, help="No metrics with a series per node")
+@click.option("--once", is_flag=True, help="Print one plan, and end")
+@click.option("-o", "--output", type=click.Choice(list(FORMATS)), default="table", help="Format, with --once")
+@click.option(
+    "--sync-timeout", default="60s", show_default=True, metavar="TIME", help="With --once: wait for the state"
+)
+@configuration_option
+def descheduler(
+    snapshot: Path | None,
+    kubeconfig: Path | None,
+    context: str | None,
+    once: bool,  # noqa: FBT001
+    output: str,
+    sync_timeout: str,
+    config_file: str | None,
+    **served: str | int | bool | Path | None,
+) -> None:
+    """Watch until told to end, or plan once."""
+    config = read_configuration(config_file)
+    where = Where(snapshot, kubeconfig, context)
+    source = open_source(where, config)
+    if once:
+        _plan_once(source, config, output, seconds("--sync-timeout", sync_timeout))
+    else:
+        _serve(source, config_file, is_live=where.is_live, **served)  # type: ignore[arg-type]
+
+
+def _plan_once(source: StateSource, config: Configuration, output: str, timeout_seconds: float) -> None:
+    from descheduler.policy.decide import decide
+
+    source.start()
+    try:
+        source.wait(timeout_seconds)
+        state = source.current()
+    finally:
+        source.stop()
+    if state is None:
+        raise UllageError(_why_not(source, timeout_seconds), "ullage status says more")
+    plan, _ = decide(state, Memory(), config, state.observed_at_seconds)
+    console = current_console()
+    console.write(render(plan, output, color=console.colored, width=shutil.get_terminal_size().columns))
+
+
+def _why_not(source: StateSource, timeout_seconds: float) -> str:
+    health = source.health()
+    errors = [f"{k.resource}: {k.error}" for k in health.kinds if k.error]
+    errors += [f"{r.source}: {r.error}" for r in health.readings if r.error]
+    return "; ".join(errors) or f"the cluster was not known within {timeout_seconds:.0f} s"
+
+
+def _serve(
+    source: StateSource,
+    config_file: str | None,
+    *,
+    is_live: bool,
+    interval: str,
+    listen: str,
+    grpc_listen: str | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    client_ca: Path | None,
+    allow_plain_http: bool,
+    plans: Path | None,
+    keep_plans: int,
+    no_node_metrics: bool,
+) -> None:
+    import asyncio
+    import time
+
+    try:
+        from descheduler.loop.app import LOG, Descheduler
+    except ModuleNotFoundError as error:
+        raise UllageError(f"{error.name} is not installed", "pip install 'ullage[descheduler]'") from None
+    from descheduler.loop.cycle import Clocks
+    from descheduler.loop.settings import ConfigurationFile, Settings
+    from ullage.serving.address import Address
+
+    every = seconds("--interval", interval)
+    settings = Settings(
+        interval_seconds=every,
+        max_state_age_seconds=2 * every + 60 if is_live else math.inf,
+        listen=Address.parse(listen),
+        grpc_listen=Address.parse(grpc_listen) if grpc_listen else None,
+        tls=tls_files(tls_cert, tls_key, client_ca),
+        plain=allow_plain_http,
+        plans=plans,
+        keep_plans=keep_plans,
+        metrics_by_node=not no_node_metrics,
+    )
+    configuration = ConfigurationFile(Path(config_file) if config_file else None, read_configuration)
+    console = current_console()
+
+    async def serve() -> None:
+        clocks = Clocks(time.monotonic, time.time)  # noqa: TID251  # the one place that time comes from
+        await Descheduler(settings, source, configuration, clocks).run()
+
+    handler = LOG.to(console.stderr, console.verbosity)
+    try:
+        asyncio.run(serve())
+    finally:
+        LOG.off(handler)

@@ -1,0 +1,77 @@
+"""The loop as a process: signals, and one plan on request."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.builders import Cluster
+from ullage.sources.snapshot import encode
+
+HEAD = "apiVersion: ullage.dev/v1alpha1\nkind: Configuration\n"
+
+
+@pytest.fixture
+def snapshot(tmp_path) -> Path:
+    state = Cluster().node("n1").node("n2").vm("shop/v", "n1", use_cpu=2).vm("shop/w", "n1", use_cpu=5).build()
+    path = tmp_path / "cluster.snapshot"
+    path.write_bytes(encode(state))
+    return path
+
+
+def ullage(*args: str | Path) -> list[str]:
+    return [sys.executable, "-m", "ullage.cli", *map(str, args)]
+
+
+def test_once_prints_byte_for_byte_what_plan_prints(snapshot):
+    once = subprocess.run(
+        ullage("descheduler", "--snapshot", snapshot, "--once", "-o", "json"),
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    plan = subprocess.run(ullage("plan", snapshot, "-o", "json"), capture_output=True, check=True, timeout=60)
+    assert once.stdout == plan.stdout
+    assert len(json.loads(once.stdout)["spec"]["moves"]) == 1
+
+
+def test_once_says_why_there_is_no_state(tmp_path):
+    done = subprocess.run(
+        ullage("descheduler", "--snapshot", tmp_path / "none", "--once"), capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert "none" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_sighup_reads_the_configuration_and_sigterm_ends_it_within_five_seconds(snapshot, tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text(HEAD)
+    service = subprocess.Popen(
+        ullage(
+            "descheduler", "--snapshot", snapshot, "--interval", "1h", "--listen", "127.0.0.1:0", "--config", config
+        ),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert service.stderr is not None
+    try:
+        said = iter(service.stderr.readline, "")
+        assert any(json.loads(line).get("result") == "planned" for line in said)
+        service.send_signal(signal.SIGHUP)
+        assert any(json.loads(line)["msg"] == "The configuration was read" for line in said)
+        begun = time.monotonic()
+        service.terminate()
+        assert service.wait(timeout=20) == 0
+        assert time.monotonic() - begun < 5
+        assert json.loads(list(said)[-1])["msg"] == "Ended"
+    finally:
+        service.kill()
+        service.wait()
+        service.stderr.close()

@@ -1,0 +1,1 @@
+"""What every server of this project needs: addresses, and certificates that may change."""
