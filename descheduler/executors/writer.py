@@ -1,0 +1,60 @@
+"""The only way by which anything is written to a cluster: each write is checked first, and none is sent that may come too late."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+from ullage.errors import UllageError
+from ullage.sources.kube_api.connection import Connection, Limits
+
+Guard: TypeAlias = Callable[[float], str]
+"""Given how long a call may take: why it must not be made, empty if it may."""
+
+CALL_SECONDS: Final = 5.0
+"""Longest time of one write."""
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class HeldBackError(UllageError):
+    """A write was not sent: we do not lead any more, someone pulled the kill switch, or a breaker is open."""
+
+
+class Writer:
+    """Writes to an API server as long as a guard allows it.
+
+    Parameters
+    ----------
+    connection
+        The API server; reads go to it directly.
+    guard
+        Asked before every write: leadership, the kill switch, breakers.
+    """
+
+    def __init__(self, connection: Connection, guard: Guard) -> None:
+        self.connection = connection
+        self._guard = guard
+
+    def write(
+        self,
+        verb: str,
+        path: str,
+        body: bytes | None = None,
+        content_type: str = "application/json",
+        params: Mapping[str, str] = _NOTHING,
+    ) -> bytes:
+        """Body of the answer to one write, sent once.
+
+        Raises
+        ------
+        HeldBackError
+            It was not sent.
+        KubeError
+            It was sent and did not succeed, or no reply came.
+        """
+        reason = self._guard(CALL_SECONDS)
+        if reason:
+            raise HeldBackError(reason)
+        limits = Limits(CALL_SECONDS / 2, CALL_SECONDS / 2, CALL_SECONDS)
+        return self.connection.request(verb, path, params, body, content_type, limits)
