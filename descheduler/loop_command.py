@@ -14,7 +14,7 @@ from descheduler.report import FORMATS, render
 from ullage.commands import current_console
 from ullage.commands.config import configuration_option, read_configuration
 from ullage.commands.serving import seconds, tls_files, tls_options
-from ullage.commands.sources import Where, cluster_options, open_source
+from ullage.commands.sources import Where, cluster_options, observe, open_source
 from ullage.errors import UllageError
 
 if TYPE_CHECKING:
@@ -70,34 +70,19 @@ def descheduler(
     """Watch until told to end, or plan once."""
     config = read_configuration(config_file)
     where = Where(snapshot, kubeconfig, context)
-    source = open_source(where, config)
     if once:
-        _plan_once(source, config, output, seconds("--sync-timeout", sync_timeout))
+        _plan_once(where, config, output, seconds("--sync-timeout", sync_timeout))
     else:
-        _serve(source, config_file, is_live=where.is_live, **served)  # type: ignore[arg-type]
+        _serve(open_source(where, config), config_file, is_live=where.is_live, **served)  # type: ignore[arg-type]
 
 
-def _plan_once(source: StateSource, config: Configuration, output: str, timeout_seconds: float) -> None:
+def _plan_once(where: Where, config: Configuration, output: str, timeout_seconds: float) -> None:
     from descheduler.policy.decide import decide
 
-    source.start()
-    try:
-        source.wait(timeout_seconds)
-        state = source.current()
-    finally:
-        source.stop()
-    if state is None:
-        raise UllageError(_why_not(source, timeout_seconds), "ullage status says more")
+    state = observe(where, config, timeout_seconds)
     plan, _ = decide(state, Memory(), config, state.observed_at_seconds)
     console = current_console()
     console.write(render(plan, output, color=console.colored, width=shutil.get_terminal_size().columns))
-
-
-def _why_not(source: StateSource, timeout_seconds: float) -> str:
-    health = source.health()
-    errors = [f"{k.resource}: {k.error}" for k in health.kinds if k.error]
-    errors += [f"{r.source}: {r.error}" for r in health.readings if r.error]
-    return "; ".join(errors) or f"the cluster was not known within {timeout_seconds:.0f} s"
 
 
 def _serve(

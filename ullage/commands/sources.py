@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ullage.config import Configuration
+from ullage.config import Configuration, override
 from ullage.errors import UllageError
 
 if TYPE_CHECKING:
-    from ullage.sources.ports import StateSource
+    from ullage.model.state import ClusterState
+    from ullage.sources.ports import Health, StateSource
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -72,3 +73,32 @@ def open_source(where: Where, config: Configuration) -> StateSource:
     except ModuleNotFoundError as error:
         raise UllageError(f"{error.name} is not installed", "pip install 'ullage[live]'") from None
     return open_cluster(where.kubeconfig, where.context, config)
+
+
+def observe(where: Where, config: Configuration, timeout_seconds: float) -> ClusterState:
+    """State of a cluster at this moment: connect, wait for the first full state, and leave.
+
+    One sample of each measure has to do, since there is no time to see another.
+
+    Raises
+    ------
+    UllageError
+        The cluster cannot be reached, or is not known in time.
+    """
+    source = open_source(where, override(config, "telemetry.minimumSamples", 1))
+    source.start()
+    try:
+        source.wait(timeout_seconds)
+        state = source.current()
+        if state is None:
+            raise UllageError(why_not(source.health(), timeout_seconds), "ullage status says more")
+    finally:
+        source.stop()
+    return state
+
+
+def why_not(health: Health, waited_seconds: float) -> str:
+    """Why there is no state, from what is known of the source."""
+    errors = [f"{k.resource}: {k.error}" for k in health.kinds if k.error]
+    errors += [f"{r.source}: {r.error}" for r in health.readings if r.error]
+    return "; ".join(errors) or f"the cluster was not known within {waited_seconds:.0f} s"
