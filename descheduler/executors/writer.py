@@ -1,4 +1,4 @@
-"""The only way by which anything is written to a cluster: each write is checked first, and none is sent that may come too late."""
+"""The only way by which anything is written to a cluster: each write is checked first, and none is sent that may be late."""
 
 from __future__ import annotations
 

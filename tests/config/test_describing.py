@@ -149,5 +149,7 @@ def test_keys_are_camel_case_and_units_stand_in_names() -> None:
         "memory",
         "scoring",
         "ledger",
+        "budgets",
+        "breakers",
     ]
     assert all(field.key.isidentifier() and "_" not in field.key for _, field in walk())
