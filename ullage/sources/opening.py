@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 
 from ullage.config import Configuration
-from ullage.sources.ports import StateSource
+from ullage.sources.kube_api.connection import Connection
+from ullage.sources.kube_api.reflector import Server
+from ullage.sources.live import LiveSource, LiveTiming, Parts
+from ullage.sources.metrics_api import MetricsApiSource
+from ullage.sources.monitoring import FoundMonitoring, settings_of
+from ullage.sources.polling import PollTiming
+from ullage.sources.ports import ReadingSource
+from ullage.sources.prometheus.source import PrometheusSource
+from ullage.sources.store.cluster_store import ClusterStore
+from ullage.telemetry.history import History
 
 
-def open_cluster(kubeconfig: Path | None, context: str | None, config: Configuration) -> StateSource:
+def open_cluster(kubeconfig: Path | None, context: str | None, config: Configuration) -> LiveSource:
     """Source of a cluster, not started yet.
 
     Parameters
@@ -23,4 +33,17 @@ def open_cluster(kubeconfig: Path | None, context: str | None, config: Configura
     UllageError
         The credentials cannot be used.
     """
-    raise NotImplementedError
+    connection = Connection.load(kubeconfig, context)
+    readings = (_monitoring(config, connection), MetricsApiSource(connection.get))
+    telemetry = config.telemetry
+    poll = PollTiming(telemetry.refresh_seconds, telemetry.peak_window_seconds)
+    parts = Parts(Server.of(connection), ClusterStore(), History(config), readings)
+    return LiveSource(parts, LiveTiming(poll=poll, seed=secrets.randbits(32)))
+
+
+def _monitoring(config: Configuration, connection: Connection) -> ReadingSource:
+    """The Prometheus that the configuration names, or else the one that is found."""
+    asked = config.prometheus
+    if asked.url:
+        return PrometheusSource(settings_of(asked, asked.url))
+    return FoundMonitoring(connection.get, lambda url: PrometheusSource(settings_of(asked, url)))

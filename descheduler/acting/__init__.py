@@ -1,0 +1,1 @@
+"""Carrying plans out: what may begin when, what became of it, and when to stop."""

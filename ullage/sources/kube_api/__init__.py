@@ -1,0 +1,1 @@
+"""The Kubernetes API: credentials, requests, lists and watches as raw JSON."""
