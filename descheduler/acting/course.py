@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from descheduler.executors.port import Receipt, Verdict
-from descheduler.policy.plan import PlannedMove, RebalancePlan
+from descheduler.policy.plan import Goal, PlannedMove, RebalancePlan
 
 
 class Phase(StrEnum):
@@ -87,8 +87,10 @@ class Course(msgspec.Struct, frozen=True, rename="camel"):
     ----------
     name
         Name of the plan's resource.
-    plan
-        The plan.
+    goal
+        What the plan is for.
+    moves
+        Its moves, in order.
     phase
         Its phase.
     steps
@@ -96,7 +98,8 @@ class Course(msgspec.Struct, frozen=True, rename="camel"):
     """
 
     name: str
-    plan: RebalancePlan
+    goal: Goal
+    moves: tuple[PlannedMove, ...]
     phase: PlanPhase
     steps: tuple[StepState, ...]
 
@@ -104,11 +107,11 @@ class Course(msgspec.Struct, frozen=True, rename="camel"):
     def of(cls, name: str, plan: RebalancePlan, *, approved: bool) -> Course:
         """Course of a new plan."""
         phase = PlanPhase.APPROVED if approved else PlanPhase.PROPOSED
-        return cls(name, plan, phase, tuple(StepState() for _ in plan.spec.moves))
+        return cls(name, plan.spec.goal, plan.spec.moves, phase, tuple(StepState() for _ in plan.spec.moves))
 
     def move(self, number: int) -> PlannedMove:
         """Move `number`, from 1."""
-        return self.plan.spec.moves[number - 1]
+        return self.moves[number - 1]
 
     def numbers(self, phase: Phase) -> list[int]:
         """Numbers of the moves in a phase, ascending."""

@@ -8,7 +8,7 @@ Lease before the write ends.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
@@ -146,6 +146,12 @@ class Election:
     def leads(self) -> bool:
         """Whether the last step left us as the leader."""
         return self._leads
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """Annotations of the Lease as it was last seen; a leader sees them with every renewal."""
+        held = self._held
+        return held.annotations if held else {}
 
     @property
     def holder(self) -> str:

@@ -18,13 +18,14 @@ _HOUR_SECONDS: Final = 3600.0
 
 
 class Moved(msgspec.Struct, frozen=True, gc=False):
-    """A move that was decided on: of which workload, when, from which node to which, and in which namespace."""
+    """A move that was decided on: of which workload, when, from which node to which, in which namespace, and of which plan."""
 
     uid: str
     at_seconds: float
     source: str = ""
     target: str = ""
     namespace: str = ""
+    plan: str = ""
 
 
 class Standing(msgspec.Struct, frozen=True, gc=False):

@@ -1,0 +1,338 @@
+"""One cycle of acting: look what became of moves, judge anew what is pending, begin what may begin, write down where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Protocol
+
+from descheduler.acting.breakers import Ended, Open, only_one, opened
+from descheduler.acting.budgets import Allowance, Flying
+from descheduler.acting.course import Course, Intent, Phase, PlanPhase, StepState, intents
+from descheduler.acting.kube_stores import PlanPort
+from descheduler.acting.ledger import Ledger, LedgerPort
+from descheduler.acting.resource import PlanResource
+from descheduler.executors.port import MoveExecutor, Receipt, Step, Verdict
+from descheduler.executors.writer import HeldBackError
+from descheduler.policy.memory import Memory, Moved
+from descheduler.policy.plan import PlannedMove, RebalancePlan
+from descheduler.policy.recheck import Flight, recheck
+from ullage.config.schema import Configuration
+from ullage.model.codes import CODES
+from ullage.model.state import ClusterState, WorkloadFlag, WorkloadKind
+
+
+class Taints(Protocol):
+    """Marks nodes."""
+
+    def reconcile(self, wanted: dict[str, str], now_seconds: float) -> Sequence[object]:
+        """Mark exactly the nodes `wanted` (uid by name)."""
+
+
+class Teller(Protocol):
+    """Is told of what happens to moves."""
+
+    def __call__(self, step: Step, state: StepState, executor: str) -> None:
+        """A move changed its phase."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What the actor acts through.
+
+    Attributes
+    ----------
+    executor
+        Executor for a move.
+    plans, ledger
+        What survives a restart.
+    taints
+        Marks of nodes that are over.
+    tell
+        Told of every change of a move's phase.
+    """
+
+    executor: Callable[[Step, ClusterState], MoveExecutor]
+    plans: PlanPort
+    ledger: LedgerPort
+    taints: Taints
+    tell: Teller
+
+
+@dataclass(frozen=True, eq=False)
+class Decided:
+    """What was observed, what was decided on it, and what is remembered of the nodes."""
+
+    state: ClusterState
+    plan: RebalancePlan
+    memory: Memory
+
+
+@dataclass(frozen=True, eq=False)
+class Acted:
+    """What a cycle of acting came to.
+
+    Attributes
+    ----------
+    plan
+        The plan that is carried out or waits, as it stands now; ``None`` if there is none.
+    open
+        Breakers that kept it from beginning anything.
+    held_back
+        Why nothing was written; empty if nothing kept it from it.
+    left
+        What is left of the budgets, by scope.
+    flying
+        Everything that is under way.
+    """
+
+    plan: PlanResource | None = None
+    open: tuple[Open, ...] = ()
+    held_back: str = ""
+    left: dict[str, int] = field(default_factory=dict)
+    flying: tuple[Flying, ...] = ()
+
+
+class Actor:
+    """Carries plans out, one at a time.
+
+    Not thread-safe; everything that it knows beyond a cycle stands in the cluster, but for what it has looked at this time.
+
+    Parameters
+    ----------
+    ports
+        What it acts through.
+    approves
+        Whether plans need no person's word.
+    """
+
+    def __init__(self, ports: Ports, *, approves: bool) -> None:
+        self._ports, self._approves = ports, approves
+        self._ledger = Ledger()
+
+    def moves(self) -> tuple[Moved, ...]:
+        """What was begun in the last 48 hours, by us or by another replica; to decide with.
+
+        Raises
+        ------
+        UllageError
+            It cannot be read.
+        """
+        self._ledger = self._ports.ledger.read()
+        return self._ledger.begun
+
+    def cycle(self, decided: Decided, config: Configuration, leads_since: float, now_seconds: float) -> Acted:
+        """Act on the newest state.
+
+        Parameters
+        ----------
+        decided
+            What was observed and decided.
+        config
+            The configuration.
+        leads_since, now_seconds
+            Unix times.
+
+        Raises
+        ------
+        UllageError
+            The API server could not be asked; nothing is lost, and the next cycle goes on.
+        """
+        state, plan = decided.state, decided.plan
+        turn = _Turn(state, plan, config, now_seconds)
+        resource = self._ports.plans.open()
+        broken = opened(plan, self._ledger.ended, leads_since, config.breakers, now_seconds)
+        try:
+            over = marked(state, decided.memory, config.hysteresis.persistence_seconds, now_seconds)
+            self._ports.taints.reconcile(over, now_seconds)
+            if resource is None and plan.spec.moves and not broken:
+                made = PlanResource.of(_name(plan), plan, approved=self._approves)
+                resource = self._ports.plans.create(made)
+            if resource is not None:
+                resource = self._advance(turn, resource, broken=bool(broken))
+        except HeldBackError as error:
+            return Acted(resource, broken, error.message)
+        allowance = Allowance(config.budgets, state.kubevirt)
+        flying = turn.flying(resource.course() if resource else None)
+        return Acted(resource, broken, "", allowance.left(flying, self._ledger.begun, now_seconds), tuple(flying))
+
+    def _advance(self, turn: _Turn, resource: PlanResource, *, broken: bool) -> PlanResource:
+        course = resource.course()
+        if course.phase is PlanPhase.PROPOSED:
+            return self._proposed(turn, resource)
+        if course.phase is PlanPhase.REJECTED:
+            return self._ports.plans.update(resource.at(course, turn.now_seconds, "It was rejected."))
+        before = course
+        course = self._looked(turn, course)
+        if not broken:
+            course = self._begun(turn, course)
+        course = course.in_phase(PlanPhase.FINISHED if course.is_over else PlanPhase.RUNNING)
+        if course == before:
+            return resource
+        after = resource.at(course, turn.now_seconds)
+        return self._ports.plans.update(after.with_after(turn.plan) if course.is_over else after)
+
+    def _proposed(self, turn: _Turn, resource: PlanResource) -> PlanResource:
+        """A proposal stays as long as the newest plan is the same; one that is outdated makes room for it."""
+        wanted = [(m.workload.uid, m.target) for m in turn.plan.spec.moves]
+        if wanted == [(m.workload.uid, m.target) for m in resource.spec.moves]:
+            return resource
+        self._ports.plans.delete(resource)
+        if not wanted:
+            return resource
+        return self._ports.plans.create(PlanResource.of(_name(turn.plan), turn.plan, approved=self._approves))
+
+    def _looked(self, turn: _Turn, course: Course) -> Course:
+        """The course with what became of the moves under way."""
+        outcomes = []
+        for number in course.numbers(Phase.RUNNING):
+            step = turn.step(course, number)
+            executor = self._ports.executor(step, turn.state)
+            receipt = executor.look(step)
+            if receipt.verdict is Verdict.LATER:
+                continue
+            course = self._noted(turn, course, number, receipt)
+            if receipt.verdict in (Verdict.DONE, Verdict.FAILED):
+                outcomes.append(Ended(turn.now_seconds, receipt.verdict is Verdict.DONE))
+        if outcomes:
+            self._keep(self._ledger.ending(outcomes))
+        return course
+
+    def _begun(self, turn: _Turn, course: Course) -> Course:
+        """The course after what may begin was begun, and what became impossible was skipped."""
+        most = 1 if only_one(self._ledger.ended, turn.config.breakers) else None
+        if most is not None and course.numbers(Phase.RUNNING):
+            return course
+        for intent in intents(course, turn.codes(course, self._ledger), self._budget(turn, course), most):
+            if intent.skip:
+                course = self._skipped(turn, course, intent)
+            elif intent.begin:
+                course = self._start(turn, course, intent.number)
+        return course
+
+    def _skipped(self, turn: _Turn, course: Course, intent: Intent) -> Course:
+        text = CODES[intent.code].meaning if intent.code in CODES else "It is not possible any more."
+        course = course.skipping(intent.number, intent.code, text, turn.now_seconds)
+        self._tell(turn, course, intent.number)
+        return course
+
+    def _start(self, turn: _Turn, course: Course, number: int) -> Course:
+        """Write the move down, then begin it."""
+        step = turn.step(course, number)
+        moved = _moved(step.move, turn.now_seconds, course.name)
+        if not self._is_written(moved):
+            self._keep(self._ledger.beginning(moved))
+        receipt = self._ports.executor(step, turn.state).begin(step)
+        return self._noted(turn, course, number, receipt)
+
+    def _is_written(self, moved: Moved) -> bool:
+        """Whether this move was written down before, and could not begin then, or nobody knows whether it did."""
+        return any((m.plan, m.uid) == (moved.plan, moved.uid) for m in self._ledger.begun)
+
+    def _noted(self, turn: _Turn, course: Course, number: int, receipt: Receipt) -> Course:
+        after = course.noting(number, receipt, turn.now_seconds)
+        if after.steps[number - 1].phase is not course.steps[number - 1].phase:
+            self._tell(turn, after, number)
+        return after
+
+    def _tell(self, turn: _Turn, course: Course, number: int) -> None:
+        step = turn.step(course, number)
+        self._ports.tell(step, course.steps[number - 1], self._ports.executor(step, turn.state).name)
+
+    def _keep(self, ledger: Ledger) -> None:
+        self._ports.ledger.write(ledger)
+        self._ledger = ledger
+
+    def _budget(self, turn: _Turn, course: Course) -> Callable[[int, Sequence[int]], str]:
+        allowance = Allowance(turn.config.budgets, turn.state.kubevirt)
+        flying = turn.flying(course)
+
+        def held_back(number: int, begun: Sequence[int]) -> str:
+            others = [*flying, *(turn.flight(course.move(n)) for n in begun)]
+            recent = [*self._ledger.begun, *(_moved(course.move(n), turn.now_seconds) for n in begun)]
+            return allowance.refuses(turn.flight(course.move(number)), others, recent, turn.now_seconds)
+
+        return held_back
+
+
+def _moved(move: PlannedMove, now_seconds: float, plan: str = "") -> Moved:
+    return Moved(move.workload.uid, now_seconds, move.source, move.target, move.workload.namespace, plan)
+
+
+@dataclass(frozen=True, eq=False)
+class _Turn:
+    """What one cycle looks at."""
+
+    state: ClusterState
+    plan: RebalancePlan
+    config: Configuration
+    now_seconds: float
+
+    def step(self, course: Course, number: int) -> Step:
+        """A move with the pod that runs its workload now; without a pod if the workload is gone."""
+        move = course.move(number)
+        row = self._row(move.workload.uid)
+        return Step(course.name, number, move, "" if row is None else self.state.workloads.pod[row])
+
+    def codes(self, course: Course, ledger: Ledger) -> list[str]:
+        """What the newest state says of the pending moves."""
+        pending = [course.move(n) for n in course.numbers(Phase.PENDING)]
+        # A move of this plan that was written down and not begun must not rest from itself.
+        ours = {m.workload.uid for m in pending}
+        memory = Memory(tuple(m for m in ledger.begun if m.plan != course.name or m.uid not in ours))
+        flights = [Flight(f.uid, f.source, f.target) for f in self.flying(course)]
+        return recheck(self.state, memory, self.config, self.now_seconds, course.goal, pending, flights)
+
+    def flying(self, course: Course | None) -> list[Flying]:
+        """Everything that is under way: moves of ours, and what the state shows of others."""
+        ours = [course.move(n) for n in course.numbers(Phase.RUNNING)] if course else []
+        known = {m.workload.uid for m in ours}
+        workloads, names = self.state.workloads, self.state.nodes.name
+        moving = workloads.has(WorkloadFlag.MIGRATING) | workloads.has(WorkloadFlag.EVICTION_IN_PROGRESS)
+        moving = moving | (workloads.migration_target >= 0)
+        others = [w for w in moving.nonzero()[0].tolist() if workloads.uid[w] not in known]
+        found = [self.flight(m) for m in ours]
+        for w in others:
+            target = int(workloads.migration_target[w])
+            source = names[int(workloads.node[w])]
+            found.append(Flying(workloads.uid[w], source, names[target] if target >= 0 else "", *self._owned(w)))
+        return found
+
+    def flight(self, move: PlannedMove) -> Flying:
+        """A move as something that is under way."""
+        row = self._row(move.workload.uid)
+        owned = (move.workload.namespace, "") if row is None else self._owned(row)
+        return Flying(move.workload.uid, move.source, move.target, *owned)
+
+    def _owned(self, row: int) -> tuple[str, str]:
+        workloads = self.state.workloads
+        owner = int(workloads.owner[row])
+        # A VM's owner owns nothing else.
+        shared = owner >= 0 and workloads.kind[row] == WorkloadKind.POD
+        return workloads.namespace[row], str(self.state.owners[owner].name) if shared else ""
+
+    def _row(self, uid: str) -> int | None:
+        try:
+            return self.state.workloads.uid.index(uid)
+        except ValueError:
+            return None
+
+
+def marked(state: ClusterState, memory: Memory, persistence_seconds: float, now_seconds: float) -> dict[str, str]:
+    """Nodes that are to be marked: uid by name of those that have been over for long enough, and did not fall visibly since."""
+    standing = memory.nodes or {}
+    long_ago = now_seconds - persistence_seconds
+    return {
+        name: uid
+        for name, uid in zip(state.nodes.name, state.nodes.uid, strict=True)
+        if name in standing and (since := standing[name].over_since_seconds) is not None and since <= long_ago
+    }
+
+
+def _name(plan: RebalancePlan) -> str:
+    """Name of a plan: its time and what it moves, so that the same plan is not made twice."""
+    moves = ",".join(f"{m.workload.uid}>{m.target}" for m in plan.spec.moves)
+    digest = blake2b(moves.encode(), digest_size=4).hexdigest()
+    at = plan.status.observed_at.replace(":", "").replace("-", "").lower()
+    return f"{plan.spec.goal}-{at}-{digest}"

@@ -1,0 +1,134 @@
+"""Ledger and plans on an API server."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+import msgspec
+
+from descheduler.acting.course import PlanPhase
+from descheduler.acting.ledger import ANNOTATION, Ledger
+from descheduler.acting.resource import PATH, PlanResource
+from descheduler.executors.writer import CALL_SECONDS, Writer
+from descheduler.leading.kube_lease import KubeLease
+from descheduler.leading.lease import LeaseChangedError
+from ullage.errors import UllageError
+from ullage.sources.kube_api.errors import NotFoundError
+
+_TRIES: Final = 5
+_MERGE: Final = "application/merge-patch+json"
+_OPEN: Final = (PlanPhase.PROPOSED, PlanPhase.APPROVED, PlanPhase.RUNNING)
+
+
+class LeaseLedger:
+    """`LedgerPort` in an annotation of the Lease.
+
+    Parameters
+    ----------
+    lease
+        The Lease.
+    """
+
+    def __init__(self, lease: KubeLease) -> None:
+        self._lease = lease
+
+    def read(self) -> Ledger:
+        """The ledger as it stands."""
+        held = self._lease.read(CALL_SECONDS)
+        return Ledger.read(held.annotations.get(ANNOTATION, "") if held else "")
+
+    def write(self, ledger: Ledger) -> None:
+        """Keep `ledger`; renewals of the Lease in between are no obstacle."""
+        for _ in range(_TRIES):
+            held = self._lease.read(CALL_SECONDS)
+            if held is None:
+                break
+            try:
+                self._lease.annotate({ANNOTATION: ledger.text()}, held, CALL_SECONDS)
+            except LeaseChangedError:
+                continue
+            return
+        raise UllageError("the ledger could not be kept: the Lease is gone, or changes all the time")
+
+
+class PlanPort(Protocol):
+    """Keeps plans."""
+
+    def open(self) -> PlanResource | None:
+        """The plan that waits for approval or is carried out; the oldest, should there be several."""
+
+    def create(self, plan: PlanResource) -> PlanResource:
+        """Keep a new plan; one of this name that is there already is taken as it is."""
+
+    def update(self, plan: PlanResource) -> PlanResource:
+        """Keep where a plan stands; fails if it has changed since it was read, but for its status."""
+
+    def delete(self, plan: PlanResource) -> None:
+        """Forget a plan."""
+
+
+class _List(msgspec.Struct):
+    items: list[msgspec.Raw] = []
+
+
+_ONE: Final = msgspec.json.Decoder(PlanResource)
+_MANY: Final = msgspec.json.Decoder(_List)
+
+
+class KubePlans:
+    """`PlanPort` on an API server.
+
+    Parameters
+    ----------
+    writer
+        Writes.
+    keep
+        How many plans that ended stay.
+    """
+
+    def __init__(self, writer: Writer, keep: int = 20) -> None:
+        self._writer, self._keep = writer, keep
+
+    def all(self) -> list[PlanResource]:
+        """Every plan that can be read, oldest first."""
+        found = []
+        for raw in _MANY.decode(self._writer.connection.get(PATH)).items:
+            try:
+                found.append(_ONE.decode(raw))
+            except msgspec.DecodeError:
+                continue  # someone else's, or of a later version: not ours to touch
+        return sorted(found, key=lambda p: (p.metadata.creation_timestamp or "", p.metadata.name))
+
+    def open(self) -> PlanResource | None:
+        """The plan that waits for approval or is carried out; the oldest, should there be several."""
+        return next((p for p in self.all() if p.status.phase in _OPEN), None)
+
+    def create(self, plan: PlanResource) -> PlanResource:
+        """Keep a new plan; one of this name that is there already is taken as it is."""
+        body = msgspec.json.encode(plan)
+        made = _ONE.decode(self._writer.write("POST", PATH, body))
+        self._make_room()
+        # A status that comes with a new object is dropped by the API: it is written by itself.
+        return self.update(msgspec.structs.replace(plan, metadata=made.metadata))
+
+    def update(self, plan: PlanResource) -> PlanResource:
+        """Keep where a plan stands."""
+        document = {
+            "metadata": {"uid": plan.metadata.uid},
+            "status": plan.status,
+        }
+        path = f"{PATH}/{plan.metadata.name}/status"
+        return _ONE.decode(self._writer.write("PATCH", path, msgspec.json.encode(document), _MERGE))
+
+    def delete(self, plan: PlanResource) -> None:
+        """Forget a plan."""
+        options = {"preconditions": {"uid": plan.metadata.uid}}
+        try:
+            self._writer.write("DELETE", f"{PATH}/{plan.metadata.name}", msgspec.json.encode(options))
+        except NotFoundError:
+            return
+
+    def _make_room(self) -> None:
+        ended = [p for p in self.all() if p.status.phase not in _OPEN]
+        for plan in ended[: max(0, len(ended) - self._keep)]:
+            self.delete(plan)

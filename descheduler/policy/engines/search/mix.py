@@ -1,0 +1,43 @@
+"""How often a search tries which kind of step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ullage.model.arrays import IntArray
+
+_WHOLE = 1024
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Shares of kinds of steps, and how far away partners of swaps may be.
+
+    Attributes
+    ----------
+    home
+        Share of steps that propose to go back home.
+    swap
+        Share of steps that are swaps.
+    kin
+        Share of swaps whose partner has the same home.
+    window
+        Partners of like size stand at most so far away in order of size, as a share of all workloads.
+    kin_window
+        Partners of the same home stand at most so many workloads away.
+    """
+
+    home: float = 0.1
+    swap: float = 0.8
+    kin: float = 0.5
+    window: float = 0.2
+    kin_window: int = 50
+
+    def integers(self, workloads: int) -> IntArray:
+        """Bounds in 1/1024 and in workloads: home from, swap below, kin below, window, window of kin; int64 (5,)."""
+        most = max(1, workloads - 1)
+        bounds = (_WHOLE * (1 - self.home), _WHOLE * self.swap, _WHOLE * self.swap * self.kin)
+        near = (min(most, max(1, int(workloads * self.window))), min(most, self.kin_window))
+        return np.array([*map(int, bounds), *near], dtype=np.int64)

@@ -1,0 +1,256 @@
+"""The search without a compiler: nodes are matched into pairs, and every exchange between the drawn workloads of each pair is
+judged at once.
+
+From both nodes of a pair some workloads are drawn, and *nobody* besides, so that a shift is an exchange with nobody. One
+exchange per pair is chosen with the probabilities of a heat bath: the least of ``change + T * noise`` with Gumbel's noise. Pairs
+are disjoint, so that all chosen exchanges are made together; only members of groups are looked at one by one.
+
+Some rounds match the present node of workloads that are away with their home. They bring workloads home, or exchange them with
+others of the same home, which keeps a search from jamming where room is held at both ends.
+
+All exchanges are priced in float32. Those that beat doing nothing are judged exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from descheduler.policy.engines.search.columns import Columns
+from descheduler.policy.engines.search.draft import NO_LIMIT
+from descheduler.policy.engines.search.exchange import Exchanges
+from descheduler.policy.engines.search.position import COST, MADE, Position, fees
+from descheduler.policy.engines.search.rules import allows, carry, count_crew
+from ullage.model.arrays import IntArray
+
+Float32Array = npt.NDArray[np.float32]
+_SIZE: Final = 60_000
+"""Numbers per array of a round: large enough that calls do not count, small enough for a cache."""
+_FEWEST, _MOST = 4, 19
+_NOISE: Final = 1 << 20
+_REDRAW: Final = 16
+"""Rounds after which the lists of who is where are made anew; who has left since counts as nobody."""
+_FINALISTS: Final = 8
+"""Exchanges per pair that are judged exactly."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Match:
+    """P pairs of nodes, int64 (P,) each; `first` is a workload of the first node that is to be drawn, if given."""
+
+    here: IntArray
+    there: IntArray
+    first: IntArray | None = None
+
+
+class Pairs:
+    """Steps on a position with numpy alone; a step is one round of pairs."""
+
+    name = "numpy"
+    chunk = 32
+
+    def __init__(self, columns: Columns, at: Position, seed: int, home: float = 0.3) -> None:
+        self._columns, self._at, self._home_share = columns, at, home
+        self._rng = np.random.Generator(np.random.PCG64(seed))
+        self._noise = self._rng.gumbel(size=_NOISE).astype(np.float32)
+        self._lanes = _Prices(columns)
+        self._counted = columns.absence.most[0] < NO_LIMIT or bool((columns.absence.quota < NO_LIMIT).any())
+        self._draws = self._lanes.draws()
+
+    def advance(self, steps: int, heat: float, factor: float) -> int:
+        """Make `steps` rounds at temperature `heat` with rents times `factor`; returns how many exchanges were made."""
+        made = 0
+        for step in range(steps):
+            if step % _REDRAW == 0:
+                self._redraw()
+            match = self._match()
+            if len(match.here):
+                made += self._round(match, heat, factor)
+        self._at.totals[COST] = self._at.sums.price.sum() + fees(self._columns, self._at.place)
+        self._at.gone.counts[MADE] += made
+        return made
+
+    def _redraw(self) -> None:
+        movable = self._columns.by_size
+        place = self._at.place[movable]
+        self._members = movable[np.argsort(place, kind="stable")].astype(np.int64)
+        self._count = np.bincount(place, minlength=len(self._at.sums.price))
+        self._begin = np.cumsum(self._count) - self._count
+        self._away = movable[place != self._columns.home[movable]].astype(np.int64)
+
+    def _match(self) -> _Match:
+        if len(self._away) and self._rng.random() < self._home_share:
+            return self._homeward()
+        order = self._rng.permutation(len(self._count))
+        half = len(order) // 2
+        return _Match(order[:half], order[half : 2 * half])
+
+    def _homeward(self) -> _Match:
+        """Disjoint pairs of present node and home of workloads that are away."""
+        chosen = self._away[self._rng.integers(len(self._away), size=len(self._count))]
+        chosen = chosen[self._at.place[chosen] != self._columns.home[chosen]]
+        here, there = self._at.place[chosen].astype(np.int64), self._columns.home[chosen].astype(np.int64)
+        rank, first = np.arange(len(chosen)), np.full(len(self._count), len(chosen))
+        np.minimum.at(first, here, rank)
+        np.minimum.at(first, there, rank)
+        kept = (first[here] == rank) & (first[there] == rank)
+        return _Match(here[kept], there[kept], chosen[kept])
+
+    def _draw(self, node: IntArray, first: IntArray | None) -> IntArray:
+        """Workloads of each node, int64 (D, P), -1 for nobody; the first row is nobody."""
+        share = self._rng.random((self._draws, len(node)), dtype=np.float32)
+        slot = self._begin[node] + (share * self._count[node]).astype(np.int64)
+        who = np.full((self._draws + 1, len(node)), -1)
+        who[1:] = self._members[np.minimum(slot, len(self._members) - 1)]
+        if first is not None:
+            who[1] = first
+        who[1:][self._at.place[who[1:]] != node] = -1
+        return who
+
+    def _round(self, match: _Match, heat: float, factor: float) -> int:
+        mine, yours = self._draw(match.here, match.first), self._draw(match.there, None)
+        change = self._lanes.changes(self._at, match.here, match.there, mine, yours)
+        change += self._extra(mine, match.here, match.there, factor)[:, None]
+        change += self._extra(yours, match.there, match.here, factor)[None, :]
+        noise = self._some_noise(change.shape, heat)
+        change -= noise
+        row, pair = _finalists(change)
+        i, j = np.divmod(row, len(yours))
+        found = Exchanges(self._columns, self._at, mine[i, pair], yours[j, pair], match.here[pair], match.there[pair])
+        exact = found.change(factor) - noise[i, j, pair]
+        exact[~found.borne()] = np.inf
+        return self._make(found, _least(exact, pair, -noise[0, 0]))
+
+    def _some_noise(self, shape: tuple[int, ...], heat: float) -> Float32Array:
+        size = int(np.prod(shape))
+        begin = int(self._rng.integers(max(1, _NOISE - size)))
+        noise = self._noise[begin : begin + size] if size <= _NOISE else np.resize(self._noise, size)
+        return noise.reshape(shape) * np.float32(heat)
+
+    def _extra(self, who: IntArray, here: IntArray, there: IntArray, factor: float) -> Float32Array:
+        """Fees and rents of each workload, float32 (D, P)."""
+        absence, home = self._columns.absence, self._columns.home[who]
+        extra = (absence.fee[who] + factor * absence.rent[who]) * ((home == here).astype(np.float64) - (home == there))
+        if len(absence.travel):
+            extra += absence.travel[home, there] - absence.travel[home, here]
+        extra[who < 0] = 0.0
+        return extra.astype(np.float32)
+
+    def _make(self, found: Exchanges, rows: IntArray) -> int:
+        """Make the exchanges `rows` of disjoint pairs, as far as the rules of groups and crews bear them."""
+        ruled = (found.mine.ruled() | found.yours.ruled())[rows] | self._counted
+        passed = np.array([r for r, rule in zip(rows.tolist(), ruled, strict=True) if not rule or self._noted(found, r)])
+        found.carry_out(passed.astype(np.int64))
+        return len(passed)
+
+    def _noted(self, found: Exchanges, row: int) -> bool:
+        """Let groups and crews take note of one exchange, if their rules bear it."""
+        both = (found.mine, found.yours)
+        trips = [(int(t.who[row]), int(t.source[row]), int(t.target[row])) for t in both if t.some[row]]
+        groups, members, noted = self._columns.groups, self._at.members, []
+        for w, source, target in trips:
+            group = int(groups.of[w])
+            if group >= 0 and not allows(groups, members, group, source, target):
+                break
+            noted.append((group, source, target))
+            if group >= 0:
+                carry(groups, members, group, source, target)
+        if len(noted) == len(trips) and (not self._counted or self._crews_bear(trips)):
+            return True
+        for group, source, target in noted:
+            if group >= 0:
+                carry(groups, members, group, target, source)
+        return False
+
+    def _crews_bear(self, trips: list[tuple[int, int, int]]) -> bool:
+        """Count crews for one exchange, if quotas bear it."""
+        home, absence, gone = self._columns.home, self._columns.absence, self._at.gone
+        leaving = [w for w, source, _ in trips if source == home[w]]
+        for already, w in enumerate(leaving):
+            crew = absence.crew[w]
+            if crew >= 0 and gone.of_crew[crew] + already >= absence.quota[crew]:
+                return False
+        if gone.counts[1] + len(leaving) > absence.most[0]:
+            return False
+        for w in (*leaving, *(w for w, _, target in trips if target == home[w])):
+            gone.counts[1] += 1 if w in leaving else -1
+            if absence.crew[w] >= 0:
+                count_crew(gone, int(absence.crew[w]), w in leaving)
+        return True
+
+
+def _finalists(change: Float32Array) -> tuple[IntArray, IntArray]:
+    """Exchange and pair of those that beat doing nothing, but only the best few of each pair."""
+    flat = change.reshape(-1, change.shape[-1])
+    better = flat < flat[0]
+    if np.count_nonzero(better) > _FINALISTS * flat.shape[1]:
+        better &= flat <= np.partition(flat, _FINALISTS - 1, axis=0)[_FINALISTS - 1]
+    row, pair = np.nonzero(better)
+    return row, pair
+
+
+def _least(value: npt.NDArray[np.float64], pair: IntArray, nothing: Float32Array) -> IntArray:
+    """Row of the least value of each pair, where it is no more than that of doing nothing."""
+    order = np.lexsort((value, pair))
+    first = order[np.flatnonzero(np.diff(pair[order], prepend=-1))]
+    chosen: IntArray = first[value[first] <= nothing[pair[first]]]
+    return chosen
+
+
+class _Prices:
+    """Prices of lanes in float32, one lane after the other in memory, and buffers that are used again and again."""
+
+    def __init__(self, columns: Columns) -> None:
+        lanes = columns.lanes
+        self._columns = columns
+        self._real = np.flatnonzero((lanes.hinge != 0) | (lanes.square != 0))
+        self._hinge, self._square = (x[self._real].astype(np.float32) for x in (lanes.hinge, lanes.square))
+        self._landing = self._by_lane(lanes.landing)
+        self._leaving = self._landing if lanes.leaving is lanes.landing else self._by_lane(lanes.leaving)
+        self._buffer = np.empty(0, dtype=np.float32)
+
+    def _by_lane(self, demand: npt.NDArray[np.float64]) -> Float32Array:
+        """Float32 (lanes, W + 1); the last workload is nobody."""
+        by_lane = np.zeros((len(self._real), len(demand) + 1), dtype=np.float32)
+        by_lane[:, :-1] = demand[:, self._real].T
+        return by_lane
+
+    def draws(self) -> int:
+        """How many workloads to draw from each node."""
+        pairs = max(1, len(self._columns.lanes.start) // 2)
+        most = int((_SIZE / (pairs * max(1, len(self._real)))) ** 0.5)
+        return min(_MOST, max(_FEWEST, most - 1))
+
+    def changes(self, at: Position, here: IntArray, there: IntArray, mine: IntArray, yours: IntArray) -> Float32Array:
+        """What the lanes of both nodes cost more after each exchange, float32 (D, D, P)."""
+        over = at.sums.over[:, self._real].T.astype(np.float32)
+        out, into = self._demand(mine, here), self._demand(mine, there)
+        back, away = self._demand(yours, here), self._demand(yours, there)
+        price = self._price((over[:, None, here] + back)[:, None], out[:, :, None])
+        price += self._price((over[:, None, there] + into)[:, :, None], away[:, None])
+        price -= price[0, 0].copy()
+        return price
+
+    def _demand(self, who: IntArray, node: IntArray) -> Float32Array:
+        """What each workload brings to a node, or takes off it, float32 (lanes, D, P)."""
+        demand = np.take(self._landing, who, axis=1, mode="wrap")
+        if self._leaving is not self._landing:
+            at_home = (self._columns.home[who] == node) & (who >= 0)
+            demand[:, at_home] = self._leaving[:, who[at_home]]
+        return demand
+
+    def _price(self, plus: Float32Array, minus: Float32Array) -> Float32Array:
+        """Price of ``plus - minus``, float32 (D, D, P)."""
+        shape = np.broadcast_shapes(plus.shape, minus.shape)
+        if self._buffer.size < np.prod(shape):
+            self._buffer = np.empty(int(np.prod(shape)), dtype=np.float32)
+        over = self._buffer[: np.prod(shape)].reshape(shape)
+        np.subtract(plus, minus, out=over)
+        flat = over.reshape(len(self._hinge), -1)
+        price = self._square @ (flat * flat) if self._columns.lanes.curved else np.float32(0.0)
+        np.maximum(flat, 0, out=flat)
+        result: Float32Array = (self._hinge @ flat + price).reshape(shape[1:])
+        return result
