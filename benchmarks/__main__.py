@@ -15,9 +15,12 @@ BENCHMARKS: Final = {
     "scale": "Time and memory of the planner from 500 to 5,000 nodes",
     "plan_process": "A plan as a whole process",
     "anchors": "The same instances with the rules that users have today",
+    "peaks": "The peak of a node's next hour on real traces: violations against savings",
     "scoring_core": "One pod against 500 to 150,000 nodes, beside one pass over the same columns",
     "burst": "200 identical pods while metrics stand still, against an oracle that knows every placement",
+    "live_store": "The live state: cold start, events, publishing and memory at 5,000 nodes and 100,000 pods",
     "extender_http": "The extender: parse to bytes, loopback beside canned bytes and Go, Node objects, memory",
+    "telemetry": "A refresh of all readings of 5,000 nodes and 100,000 workloads, beside the decoding alone",
 }
 """Benchmarks by name; each is a module of this package with ``main() -> None``."""
 

@@ -1,0 +1,1 @@
+"""Readings from Prometheus, or from any server that speaks its HTTP API."""
