@@ -9,19 +9,25 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from descheduler.loop.modes import Mode
 from descheduler.policy.memory import Memory
 from descheduler.report import FORMATS, render
 from ullage.commands import current_console
 from ullage.commands.config import configuration_option, read_configuration
 from ullage.commands.serving import seconds, tls_files, tls_options
 from ullage.commands.sources import Where, cluster_options, observe, open_source
-from ullage.errors import UllageError
+from ullage.errors import UllageError, UsageError
 
 if TYPE_CHECKING:
+    from descheduler.loop.hands import LiveHands
     from ullage.config import Configuration
-    from ullage.sources.ports import StateSource
 
-_HELP: Final = """Watch a cluster and plan again and again, without writing anything to it.
+_HELP: Final = """Watch a cluster, plan again and again, and carry plans out if the mode says so.
+
+Modes: Predictive (the default) plans and shows, and writes nothing. Manual marks nodes that are over with a soft taint and
+proposes plans, which "ullage plans approve" sets going. Automatic carries them out by itself. Off takes its marks off and
+does nothing. Replicas in a mode that writes elect a leader by a Lease; its annotation ullage.dev/paused=true stops every write
+at once.
 
 Every interval the newest state is judged and a plan is made, as "ullage plan" makes it, but that a node must have been over for
 a while before anything is moved off it. The plan is shown over HTTP: /report for people, /plan and /status as JSON, /metrics
@@ -40,6 +46,23 @@ and Ctrl-C end it. The log goes to stderr, a JSON object per line."""
 @click.command("descheduler", help=_HELP, short_help="Watch a cluster, and plan again and again")
 @click.option("--snapshot", metavar="FILE", type=click.Path(path_type=Path), help="State from a file, not a cluster")
 @cluster_options
+@click.option(
+    "--mode",
+    type=click.Choice([m.value for m in Mode], case_sensitive=False),
+    default=Mode.PREDICTIVE.value,
+    show_default=True,
+    help="What it may do with a plan",
+)
+@click.option(
+    "--lease",
+    default="ullage-system/ullage-descheduler",
+    show_default=True,
+    metavar="NAMESPACE/NAME",
+    help="Lease of the leader election",
+)
+@click.option(
+    "--lease-times", default="15s,10s,2s", show_default=True, metavar="T,T,T", help="Its duration, deadline, retry"
+)
 @click.option("--interval", default="60s", show_default=True, metavar="TIME", help="From cycle to cycle")
 @click.option("--listen", default="127.0.0.1:8889", show_default=True, metavar="ADDRESS", help="Where to serve HTTP")
 @click.option("--grpc-listen", metavar="ADDRESS", help="Where to serve gRPC  [default: nowhere]")
@@ -73,7 +96,7 @@ def descheduler(
     if once:
         _plan_once(where, config, output, seconds("--sync-timeout", sync_timeout))
     else:
-        _serve(open_source(where, config), config_file, is_live=where.is_live, **served)  # type: ignore[arg-type]
+        _serve(where, config, config_file, **served)  # type: ignore[arg-type]
 
 
 def _plan_once(where: Where, config: Configuration, output: str, timeout_seconds: float) -> None:
@@ -86,10 +109,13 @@ def _plan_once(where: Where, config: Configuration, output: str, timeout_seconds
 
 
 def _serve(
-    source: StateSource,
+    where: Where,
+    config: Configuration,
     config_file: str | None,
     *,
-    is_live: bool,
+    mode: str,
+    lease: str,
+    lease_times: str,
     interval: str,
     listen: str,
     grpc_listen: str | None,
@@ -114,8 +140,9 @@ def _serve(
 
     every = seconds("--interval", interval)
     settings = Settings(
+        mode=Mode(mode),
         interval_seconds=every,
-        max_state_age_seconds=2 * every + 60 if is_live else math.inf,
+        max_state_age_seconds=2 * every + 60 if where.is_live else math.inf,
         listen=Address.parse(listen),
         grpc_listen=Address.parse(grpc_listen) if grpc_listen else None,
         tls=tls_files(tls_cert, tls_key, client_ca),
@@ -125,14 +152,38 @@ def _serve(
         metrics_by_node=not no_node_metrics,
     )
     configuration = ConfigurationFile(Path(config_file) if config_file else None, read_configuration)
+    source = open_source(where, config)
+    hands = _hands(where, settings.mode, lease, lease_times)
     console = current_console()
 
     async def serve() -> None:
         clocks = Clocks(time.monotonic, time.time)  # noqa: TID251  # the one place that time comes from
-        await Descheduler(settings, source, configuration, clocks).run()
+        await Descheduler(settings, source, configuration, clocks, hands).run()
 
     handler = LOG.to(console.stderr, console.verbosity)
     try:
         asyncio.run(serve())
     finally:
         LOG.off(handler)
+
+
+def _hands(where: Where, mode: Mode, lease: str, lease_times: str) -> LiveHands | None:
+    """What carries plans out; ``None`` in the mode that writes nothing."""
+    if not mode.writes:
+        return None
+    if not where.is_live:
+        raise UsageError(f"--mode {mode}: a snapshot cannot be acted on", "use the mode Predictive, or a cluster")
+    from descheduler.leading.election import Timing
+    from descheduler.loop.app import LOG
+    from descheduler.loop.hands import LiveHands
+    from ullage.sources.kube_api.connection import Connection
+
+    namespace, slash, name = lease.partition("/")
+    if not (namespace and slash and name):
+        raise UsageError(f"--lease: {lease!r} is no namespace and name", "write it as ullage-system/ullage-descheduler")
+    times = [seconds("--lease-times", text) for text in lease_times.split(",")]
+    if len(times) != 3:
+        raise UsageError(f"--lease-times: {lease_times!r} are not three times", "write them as 15s,10s,2s")
+    return LiveHands(
+        lambda: Connection.load(where.kubeconfig, where.context), mode, (namespace, name), Timing(*times), LOG
+    )

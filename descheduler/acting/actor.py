@@ -321,13 +321,9 @@ class _Turn:
 
 def marked(state: ClusterState, memory: Memory, persistence_seconds: float, now_seconds: float) -> dict[str, str]:
     """Nodes that are to be marked: uid by name of those that have been over for long enough, and did not fall visibly since."""
-    standing = memory.nodes or {}
-    long_ago = now_seconds - persistence_seconds
-    return {
-        name: uid
-        for name, uid in zip(state.nodes.name, state.nodes.uid, strict=True)
-        if name in standing and (since := standing[name].over_since_seconds) is not None and since <= long_ago
-    }
+    since, long_ago = memory.over_since_seconds or {}, now_seconds - persistence_seconds
+    nodes = zip(state.nodes.name, state.nodes.uid, strict=True)
+    return {name: uid for name, uid in nodes if since.get(name, now_seconds + 1) <= long_ago}
 
 
 def _name(plan: RebalancePlan) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final, Protocol
 
 import msgspec
@@ -13,7 +14,7 @@ from descheduler.executors.writer import CALL_SECONDS, Writer
 from descheduler.leading.kube_lease import KubeLease
 from descheduler.leading.lease import LeaseChangedError
 from ullage.errors import UllageError
-from ullage.sources.kube_api.errors import NotFoundError
+from ullage.sources.kube_api.errors import ConflictError, NotFoundError
 
 _TRIES: Final = 5
 _MERGE: Final = "application/merge-patch+json"
@@ -64,7 +65,7 @@ class PlanPort(Protocol):
         """Keep where a plan stands; fails if it has changed since it was read, but for its status."""
 
     def delete(self, plan: PlanResource) -> None:
-        """Forget a plan."""
+        """Forget a plan; fails if it has changed since it was read."""
 
 
 class _List(msgspec.Struct):
@@ -105,11 +106,13 @@ class KubePlans:
 
     def create(self, plan: PlanResource) -> PlanResource:
         """Keep a new plan; one of this name that is there already is taken as it is."""
-        body = msgspec.json.encode(plan)
-        made = _ONE.decode(self._writer.write("POST", PATH, body))
-        self._make_room()
+        made = self._made(plan)
+        if made.status.steps:
+            return made
         # A status that comes with a new object is dropped by the API: it is written by itself.
-        return self.update(msgspec.structs.replace(plan, metadata=made.metadata))
+        kept = self.update(msgspec.structs.replace(plan, metadata=made.metadata))
+        self._make_room()
+        return kept
 
     def update(self, plan: PlanResource) -> PlanResource:
         """Keep where a plan stands."""
@@ -121,14 +124,23 @@ class KubePlans:
         return _ONE.decode(self._writer.write("PATCH", path, msgspec.json.encode(document), _MERGE))
 
     def delete(self, plan: PlanResource) -> None:
-        """Forget a plan."""
-        options = {"preconditions": {"uid": plan.metadata.uid}}
+        """Forget a plan; raises `ConflictError` if it has changed since it was read, as by an approval a moment ago."""
+        meta = plan.metadata
+        options = {"preconditions": {"uid": meta.uid, "resourceVersion": meta.resource_version}}
         try:
-            self._writer.write("DELETE", f"{PATH}/{plan.metadata.name}", msgspec.json.encode(options))
+            self._writer.write("DELETE", f"{PATH}/{meta.name}", msgspec.json.encode(options))
         except NotFoundError:
             return
+
+    def _made(self, plan: PlanResource) -> PlanResource:
+        """The plan as the API server has it; without a status, if whoever made it came no further."""
+        try:
+            return _ONE.decode(self._writer.write("POST", PATH, msgspec.json.encode(plan)))
+        except ConflictError:
+            return _ONE.decode(self._writer.connection.get(f"{PATH}/{plan.metadata.name}"))
 
     def _make_room(self) -> None:
         ended = [p for p in self.all() if p.status.phase not in _OPEN]
         for plan in ended[: max(0, len(ended) - self._keep)]:
-            self.delete(plan)
+            with suppress(ConflictError):
+                self.delete(plan)

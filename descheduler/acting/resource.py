@@ -18,6 +18,8 @@ from descheduler.policy.plan import API_VERSION, KIND, Goal, PlannedMove, Rebala
 GROUP: Final = "ullage.dev"
 PLURAL: Final = "rebalanceplans"
 PATH: Final = f"/apis/{API_VERSION}/{PLURAL}"
+MOST_MOVES: Final = 1000
+"""An object of the API holds 1.5 MiB; of a plan with more moves the first ones are kept, and later plans go on from there."""
 
 
 class Approval(StrEnum):
@@ -85,6 +87,7 @@ class PlanResource(msgspec.Struct, frozen=True, rename="camel"):
     @classmethod
     def of(cls, name: str, plan: RebalancePlan, *, approved: bool) -> PlanResource:
         """Resource of a new plan."""
+        plan = _kept(plan)
         course = Course.of(name, plan, approved=approved)
         status = Status(course.phase, course.steps, _touched(plan), done=_done(course))
         return cls(Meta(name), Spec(plan.spec.goal, plan.spec.moves), status)
@@ -120,6 +123,11 @@ class PlanResource(msgspec.Struct, frozen=True, rename="camel"):
         seen = {n.name: Use(n.before.cpu_ratio, n.before.memory_ratio) for n in plan.status.nodes}
         nodes = tuple(msgspec.structs.replace(n, after=seen.get(n.name)) for n in self.status.nodes)
         return msgspec.structs.replace(self, status=msgspec.structs.replace(self.status, nodes=nodes))
+
+
+def _kept(plan: RebalancePlan) -> RebalancePlan:
+    spec = msgspec.structs.replace(plan.spec, moves=plan.spec.moves[:MOST_MOVES])
+    return msgspec.structs.replace(plan, spec=spec)
 
 
 def _touched(plan: RebalancePlan) -> tuple[NodeUse, ...]:

@@ -7,15 +7,18 @@ import logging
 import signal
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Final, Protocol
 
+from descheduler.acting.actor import Acted
+from descheduler.leading.runner import Leadership
 from descheduler.loop.archive import Archive
-from descheduler.loop.board import PREDICTIVE, Board, Status
-from descheduler.loop.cycle import Clocks, Cycle, Cycles, Result
+from descheduler.loop.board import Board, Status
+from descheduler.loop.cycle import Clocks, Cycle, Cycles, Hands, Result
 from descheduler.loop.grpc_server import GrpcServer, RebalancingService
 from descheduler.loop.http_server import HttpServer
 from descheduler.loop.settings import ConfigurationFile, Settings
 from descheduler.loop.telling import Metrics
+from ullage.errors import UllageError
 from ullage.observability.logs import Log
 from ullage.serving.tls import Certificates
 from ullage.sources.ports import StateSource
@@ -25,6 +28,24 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _GRACE_SECONDS: Final = 2.0
 _FIRST_SECONDS: Final = 1.0
 """How often it looks for the first state; cycles keep their interval from then on."""
+
+
+class ActingHands(Hands, Protocol):
+    """Hands that the app starts and stops."""
+
+    @property
+    def identity(self) -> str:
+        """Who we are."""
+
+    @property
+    def leadership(self) -> Leadership:
+        """Our part in the election."""
+
+    def start(self) -> None:
+        """Take part in the election."""
+
+    def stop(self) -> None:
+        """Give the lead back."""
 
 
 class Descheduler:
@@ -40,19 +61,26 @@ class Descheduler:
         The configuration in effect.
     clocks
         Time.
+    hands
+        What carries plans out; ``None`` in a mode that writes nothing.
     """
 
     def __init__(
-        self, settings: Settings, source: StateSource, configuration: ConfigurationFile, clocks: Clocks
+        self,
+        settings: Settings,
+        source: StateSource,
+        configuration: ConfigurationFile,
+        clocks: Clocks,
+        hands: ActingHands | None = None,
     ) -> None:
         settings.check()
         self._settings, self._source, self._configuration = settings, source, configuration
-        self._clocks = clocks
-        self._cycles = Cycles(source, clocks, settings.max_state_age_seconds)
+        self._clocks, self._hands = clocks, hands
+        self._cycles = Cycles(source, clocks, settings.max_state_age_seconds, hands)
         self._archive = Archive(settings.plans, settings.keep_plans) if settings.plans else None
         self._certificates = Certificates(settings.tls, self._bad_certificates) if settings.tls else None
         self.board = Board()
-        self.metrics = Metrics(source.health, by_node=settings.metrics_by_node)
+        self.metrics = Metrics(source.health, self._leads, by_node=settings.metrics_by_node)
         self.http = HttpServer(self.board, self.status, self.metrics, settings.interval_seconds)
         self.grpc: GrpcServer | None = None
         self.grpc_port = 0
@@ -61,7 +89,8 @@ class Descheduler:
 
     def status(self) -> Status:
         """The state of the service."""
-        return self.board.status(PREDICTIVE, self._configuration.error, self._source.health)
+        leader = self._hands.leadership.holder if self._hands is not None else ""
+        return self.board.status(self._settings.mode, leader, self._configuration.error, self._source.health)
 
     async def run(self, started: Callable[[], None] = lambda: None) -> None:
         """Start, make cycles until SIGTERM or SIGINT, and stop.
@@ -84,6 +113,9 @@ class Descheduler:
             for each in (*_SIGNALS, signal.SIGHUP):
                 loop.remove_signal_handler(each)
 
+    def _leads(self) -> bool:
+        return self._hands is not None and self._hands.leads_since_seconds is not None
+
     def end(self) -> None:
         """End after the cycle under way."""
         self._ends.set()
@@ -91,6 +123,8 @@ class Descheduler:
     async def _start(self) -> None:
         address, tls = self._settings.listen, self._certificates
         self._source.start()
+        if self._hands is not None:
+            self._hands.start()
         await self.http.start(address, tls.context if tls else None)
         LOG("Serving HTTP", host=address.host, port=self.http.port, tls=tls is not None)
         if self._settings.grpc_listen is not None:
@@ -103,6 +137,8 @@ class Descheduler:
         await self.http.stop()
         if self.grpc is not None:
             await self.grpc.stop(_GRACE_SECONDS)
+        if self._hands is not None:
+            await asyncio.to_thread(self._hands.stop)
         await asyncio.to_thread(self._source.stop)
         LOG("Ended")
 
@@ -121,6 +157,9 @@ class Descheduler:
         """The next cycle. A fault is logged and counted, and the next cycle is made all the same."""
         try:
             return await asyncio.to_thread(self._cycles.next, self._configuration.current)
+        except UllageError as error:
+            LOG("The cycle ended early", logging.WARNING, reason=error.message)
+            return Cycle(Result.FAILED, self._clocks.wall(), 0.0)
         except Exception as error:  # noqa: BLE001  # the cycle's boundary: whatever it is, the loop goes on
             LOG("The cycle failed", logging.ERROR, error=error)
             return Cycle(Result.FAILED, self._clocks.wall(), 0.0)
@@ -187,4 +226,19 @@ def _log(cycle: Cycle) -> None:
         moves=summary.moves,
         bytes=summary.bytes,
         overAfter=summary.nodes_over_after,
+        more=_acting(cycle.acted),
     )
+
+
+def _acting(acted: Acted | None) -> dict[str, str]:
+    """What the line says of acting."""
+    if acted is None:
+        return {}
+    said = {"heldBack": acted.held_back, "breakers": " ".join(each.code for each in acted.open)}
+    if acted.plan is not None:
+        said |= {
+            "plan": acted.plan.metadata.name,
+            "phase": acted.plan.status.phase.value,
+            "done": acted.plan.status.done,
+        }
+    return {key: text for key, text in said.items() if text}

@@ -4,14 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Final
 
 import msgspec
 
+from descheduler.acting.actor import Acted
 from descheduler.loop.cycle import Cycle, Result
 from descheduler.policy.plan import RebalancePlan
 from descheduler.report import page, render
 from ullage.sources.ports import Health
+
+
+class ActingStatus(msgspec.Struct, frozen=True, rename="camel"):
+    """What came of acting.
+
+    Attributes
+    ----------
+    plan, phase, done
+        The plan that is carried out or waits for approval; empty if there is none.
+    breakers
+        Sentences of the breakers that are open.
+    held_back
+        Why nothing was written; empty if nothing kept it from it.
+    in_flight
+        How many moves are under way, of anyone.
+    """
+
+    plan: str
+    phase: str
+    done: str
+    breakers: tuple[str, ...]
+    held_back: str
+    in_flight: int
 
 
 class CycleStatus(msgspec.Struct, frozen=True, rename="camel"):
@@ -22,6 +45,7 @@ class CycleStatus(msgspec.Struct, frozen=True, rename="camel"):
     took_seconds: float
     generation: int
     moves: int
+    acting: ActingStatus | None = None
 
 
 class Status(msgspec.Struct, frozen=True, rename="camel"):
@@ -31,6 +55,8 @@ class Status(msgspec.Struct, frozen=True, rename="camel"):
     ----------
     mode
         Mode of the loop.
+    leader
+        Who leads, as far as it is known; empty in a mode that does not act.
     cycle
         The newest cycle; ``None`` before the first.
     configuration_error
@@ -40,6 +66,7 @@ class Status(msgspec.Struct, frozen=True, rename="camel"):
     """
 
     mode: str
+    leader: str
     cycle: CycleStatus | None
     configuration_error: str
     health: Health
@@ -80,9 +107,9 @@ class Board:
         """Whether the newest cycle came to a verdict."""
         return self.cycle is not None and self.cycle.result is Result.PLANNED
 
-    def status(self, mode: str, configuration_error: str, health: Callable[[], Health]) -> Status:
+    def status(self, mode: str, leader: str, configuration_error: str, health: Callable[[], Health]) -> Status:
         """The state of the service."""
-        return Status(mode, _brief(self.cycle) if self.cycle else None, configuration_error, health())
+        return Status(mode, leader, _brief(self.cycle) if self.cycle else None, configuration_error, health())
 
 
 def _brief(cycle: Cycle) -> CycleStatus:
@@ -93,8 +120,17 @@ def _brief(cycle: Cycle) -> CycleStatus:
         took_seconds=cycle.took_seconds,
         generation=plan.status.generation if plan else 0,
         moves=len(plan.spec.moves) if plan else 0,
+        acting=_acting(cycle.acted) if cycle.acted else None,
     )
 
 
-PREDICTIVE: Final = "Predictive"
-"""The mode that plans, shows, and writes nothing."""
+def _acting(acted: Acted) -> ActingStatus:
+    plan = acted.plan
+    return ActingStatus(
+        plan=plan.metadata.name if plan else "",
+        phase=plan.status.phase.value if plan else "",
+        done=plan.status.done if plan else "",
+        breakers=tuple(each.text for each in acted.open),
+        held_back=acted.held_back,
+        in_flight=len(acted.flying),
+    )

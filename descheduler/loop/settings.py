@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from descheduler.loop.modes import Mode
 from ullage.config import Configuration, defaults
 from ullage.errors import UllageError
 from ullage.serving.address import Address, refuse_plain
@@ -19,6 +20,8 @@ class Settings:
 
     Attributes
     ----------
+    mode
+        What the loop may do with a plan.
     interval_seconds
         Time from the start of one cycle to the start of the next.
     max_state_age_seconds
@@ -35,6 +38,7 @@ class Settings:
         Whether metrics hold a series per node.
     """
 
+    mode: Mode = Mode.PREDICTIVE
     interval_seconds: float = 60.0
     max_state_age_seconds: float = 120.0
     listen: Address = field(default_factory=lambda: Address("127.0.0.1", 8889))

@@ -11,6 +11,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
+from descheduler.acting.actor import Acted
+from descheduler.acting.breakers import BREAKERS
+from descheduler.acting.course import Phase
 from descheduler.loop.cycle import Cycle, Result
 from descheduler.policy.plan import NodeClass, RebalancePlan
 from ullage import __version__
@@ -35,7 +38,9 @@ class Metrics:
         1 while the configuration file in its present form is in effect.
     """
 
-    def __init__(self, health: Callable[[], Health], *, by_node: bool = True) -> None:
+    def __init__(
+        self, health: Callable[[], Health], leads: Callable[[], bool] = lambda: False, *, by_node: bool = True
+    ) -> None:
         self.registry = CollectorRegistry()
         registry = self.registry
         self._cycles = Counter(_PREFIX + "cycles", "Cycles, by what they came to.", ["result"], registry=registry)
@@ -55,7 +60,11 @@ class Metrics:
             self._cycles.labels(result.value)
         build = Gauge("ullage_build_info", "Version of this program.", ["version"], registry=registry)
         build.labels(__version__).set(1)
+        leader = Gauge(_PREFIX + "leader", "Whether this replica leads and acts.", registry=registry)
+        leader.set_function(lambda: float(leads()))
         self._plan = _PlanCollector(by_node=by_node)
+        self._acting = _ActingCollector()
+        self.registry.register(self._acting)
         self.registry.register(self._plan)
         self.registry.register(_HealthCollector(health))
 
@@ -65,6 +74,7 @@ class Metrics:
         self._seconds.observe(cycle.took_seconds)
         if cycle.plan is not None:
             self._plan.plan = cycle.plan
+        self._acting.acted = cycle.acted
 
     def text(self) -> bytes:
         """All of them in Prometheus's text format."""
@@ -92,6 +102,26 @@ class _PlanCollector(Collector):
         yield _gauge("plan_nodes_over_after", "Nodes over after it.", plan.status.summary.nodes_over_after)
         if self._by_node:
             yield _utilization(plan)
+
+
+class _ActingCollector(Collector):
+    """What came of acting."""
+
+    def __init__(self) -> None:
+        self.acted: Acted | None = None
+
+    def collect(self) -> Iterator[Metric]:
+        """Figures, made when they are asked for."""
+        acted = self.acted or Acted()
+        broken = {each.code for each in acted.open}
+        yield _gauges("breaker_open", "Whether it is open.", "name", [(b, float(b in broken)) for b in BREAKERS])
+        yield _gauge("held_back", "Whether something keeps us from writing.", float(bool(acted.held_back)))
+        yield _gauge("moves_in_flight", "Moves under way, of anyone.", len(acted.flying))
+        yield _gauges("budget_remaining", "What may still begin.", "scope", sorted(acted.left.items()))
+        phases = Count(s.phase for s in acted.plan.status.steps) if acted.plan else Count()
+        yield _gauges(
+            "plan_moves", "Moves of the plan that is carried out.", "phase", [(p.value, phases[p]) for p in Phase]
+        )
 
 
 class _HealthCollector(Collector):

@@ -103,7 +103,7 @@ def decide(
     outcome = GOALS[goal](given, rows)
     plan = _Writer(given, outcome, goal, now_seconds).plan()
     moved = [_moved(state, m, now_seconds) for m in outcome.moves]
-    return plan, memory.seeing(given.standing).after(moved, now_seconds)
+    return plan, memory.seeing(given.over_since_seconds).after(moved, now_seconds)
 
 
 def _moved(state: ClusterState, move: Move, now_seconds: float) -> Moved:

@@ -9,7 +9,6 @@ from functools import cached_property
 import numpy as np
 
 from descheduler.policy.goals import Outcome
-from descheduler.policy.memory import Standing
 from descheduler.policy.plan import Goal, Refusal, WorkloadRef
 from descheduler.policy.problem import Tally
 from descheduler.policy.setting import Setting
@@ -177,12 +176,11 @@ def _over(ratio: FloatArray, given: Setting) -> str:
 
 def not_due(ratio: FloatArray, node: str, given: Setting, now_seconds: float) -> str:
     """Sentence for a node that is over and does not count as such yet."""
-    standing = given.standing.get(node, Standing())
-    hysteresis = given.config.hysteresis
-    if standing.over_since_seconds is None:
+    since, hysteresis = given.over_since_seconds.get(node), given.config.hysteresis
+    if since is None:
         by = percent(hysteresis.reenter_ratio)
         return f"{_over(ratio, given)}; it was relieved a while ago, and is above by less than {by}."
-    lasted, needed = now_seconds - standing.over_since_seconds, hysteresis.persistence_seconds
+    lasted, needed = now_seconds - since, hysteresis.persistence_seconds
     return f"{_over(ratio, given)} for {lasted:.0f} s; it counts after {needed:.0f} s."
 
 

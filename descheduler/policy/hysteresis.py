@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from descheduler.policy.memory import Standing
+from descheduler.policy.memory import Memory
 from ullage.config.schema import Hysteresis
 from ullage.model.arrays import BoolArray, FloatArray
 
@@ -25,20 +25,16 @@ class Judgement:
     ----------
     due
         bool (N,): the node is over, and has been for long enough.
-    standing
-        What to remember, by name: nodes that are over or were relieved a while ago.
+    over_since_seconds
+        What to remember, by name.
     """
 
     due: BoolArray
-    standing: Mapping[str, Standing]
+    over_since_seconds: Mapping[str, float]
 
 
 def judge(
-    names: Sequence[str],
-    excess: FloatArray,
-    remembered: Mapping[str, Standing] | None,
-    hysteresis: Hysteresis,
-    now_seconds: float,
+    names: Sequence[str], excess: FloatArray, memory: Memory, hysteresis: Hysteresis, now_seconds: float
 ) -> Judgement:
     """Which nodes count as over now.
 
@@ -49,34 +45,25 @@ def judge(
     excess
         float64 (N,): by how much the node is above its threshold, as a ratio of allocatable, in the resource where that is
         most; NaN where the node cannot be judged, which ends what was known of it.
-    remembered
-        Standing of nodes; ``None`` for a plan out of the blue, for which all that is over counts.
+    memory
+        What was seen and moved before; one that does not watch is for a plan out of the blue, for which all that is over
+        counts.
     hysteresis
         How long, and how far.
     now_seconds
         Unix time.
     """
     over = np.nan_to_num(excess, nan=-1.0) > 0
-    if remembered is None:
+    if memory.over_since_seconds is None:
         return Judgement(over, {})
-    due, standing = np.zeros(len(over), dtype=np.bool_), {}
-    for node in np.flatnonzero(over | np.isin(names, list(remembered))).tolist():
-        before = remembered.get(names[node], Standing())
-        after = _standing(before, float(excess[node]), hysteresis, now_seconds)
-        if after != Standing():
-            standing[names[node]] = after
-        since = after.over_since_seconds
-        due[node] = over[node] and since is not None and now_seconds - since >= hysteresis.persistence_seconds
-    return Judgement(due, standing)
-
-
-def _standing(before: Standing, excess: float, hysteresis: Hysteresis, now_seconds: float) -> Standing:
-    relieved = before.relieved_at_seconds
-    if relieved is not None and now_seconds - relieved >= hysteresis.settle_seconds:
-        relieved = None
-    since = before.over_since_seconds
-    enters = 0.0 if relieved is None else hysteresis.reenter_ratio
-    stays = since is not None and relieved is None and excess > -hysteresis.leave_ratio
-    if not (stays or excess > enters):
-        return Standing(None, relieved)
-    return Standing(now_seconds if since is None else since, relieved)
+    before, relieved = memory.over_since_seconds, memory.relieved_at_seconds()
+    due, since = np.zeros(len(over), dtype=np.bool_), {}
+    for node in np.flatnonzero(over | np.isin(names, list(before))).tolist():
+        name = names[node]
+        settling = now_seconds - relieved.get(name, -np.inf) < hysteresis.settle_seconds
+        enters = hysteresis.reenter_ratio if settling else 0.0
+        stays = name in before and not settling and excess[node] > -hysteresis.leave_ratio
+        if stays or excess[node] > enters:
+            since[name] = before.get(name, now_seconds)
+            due[node] = over[node] and now_seconds - since[name] >= hysteresis.persistence_seconds
+    return Judgement(due, since)

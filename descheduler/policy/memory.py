@@ -28,21 +28,6 @@ class Moved(msgspec.Struct, frozen=True, gc=False):
     plan: str = ""
 
 
-class Standing(msgspec.Struct, frozen=True, gc=False):
-    """What is remembered of a node.
-
-    Attributes
-    ----------
-    over_since_seconds
-        Unix time since which it has been over without a break; ``None`` if it is not.
-    relieved_at_seconds
-        Unix time of the last plan that moved something off it since it was over; ``None`` if there was none.
-    """
-
-    over_since_seconds: float | None = None
-    relieved_at_seconds: float | None = None
-
-
 @dataclass(frozen=True)
 class Memory:
     """What earlier decisions left.
@@ -51,22 +36,26 @@ class Memory:
     ----------
     moves
         What was decided and may not show in the state yet, oldest first; no older than 48 hours.
-    nodes
-        Standing of nodes by name. ``None`` if nothing was watched before: then a plan is made out of the blue, and what is over
-        now counts at once.
+    over_since_seconds
+        Unix time since which nodes have been over without a break, by name. ``None`` if nothing was watched before: then a
+        plan is made out of the blue, and what is over now counts at once.
     """
 
     moves: tuple[Moved, ...] = ()
-    nodes: Mapping[str, Standing] | None = None
+    over_since_seconds: Mapping[str, float] | None = None
 
     @classmethod
     def watching(cls) -> Memory:
         """Memory of one that has just begun to watch: nothing counts as over before it has been so for a while."""
-        return cls(nodes={})
+        return cls(over_since_seconds={})
 
     def moved_at_seconds(self) -> dict[str, float]:
         """Unix time of the last move by uid of the workload."""
         return {m.uid: m.at_seconds for m in sorted(self.moves, key=lambda m: m.at_seconds)}
+
+    def relieved_at_seconds(self) -> dict[str, float]:
+        """Unix time of the last move off a node, by its name."""
+        return {m.source: m.at_seconds for m in sorted(self.moves, key=lambda m: m.at_seconds)}
 
     def remember(self, state: ClusterState) -> ClusterState:
         """`state` with the moves that it does not show yet."""
@@ -92,15 +81,8 @@ class Memory:
     def after(self, moves: Sequence[Moved], now_seconds: float) -> Memory:
         """Memory after `moves` were decided on; what is too old to bear on anything is dropped."""
         kept = (m for m in (*self.moves, *moves) if now_seconds - m.at_seconds < COOLDOWN_WINDOW_SECONDS)
-        nodes = self.nodes
-        if nodes is not None:
-            relieved = {m.source for m in moves}
-            nodes = {
-                name: msgspec.structs.replace(s, relieved_at_seconds=now_seconds) if name in relieved else s
-                for name, s in nodes.items()
-            }
-        return Memory(tuple(kept), nodes)
+        return replace(self, moves=tuple(kept))
 
-    def seeing(self, nodes: Mapping[str, Standing]) -> Memory:
-        """Memory with the standing of nodes as it is now, if it watches."""
-        return self if self.nodes is None else replace(self, nodes=nodes)
+    def seeing(self, over_since_seconds: Mapping[str, float]) -> Memory:
+        """Memory with the nodes that are over now, if it watches."""
+        return self if self.over_since_seconds is None else replace(self, over_since_seconds=over_since_seconds)

@@ -10,7 +10,7 @@ import numpy as np
 from descheduler.policy.classify import Limits, classify
 from descheduler.policy.eligibility import Eligibility, Protection, eligibility
 from descheduler.policy.hysteresis import judge
-from descheduler.policy.memory import Memory, Standing
+from descheduler.policy.memory import Memory
 from descheduler.policy.migrating import Course, course
 from descheduler.policy.plan import NodeClass
 from descheduler.policy.problem import Problem
@@ -50,8 +50,8 @@ class Setting:
         Class of each node.
     due
         bool (N,): nodes that are over and count as such, see `descheduler.policy.hysteresis`.
-    standing
-        What to remember of nodes.
+    over_since_seconds
+        What to remember of nodes that are over.
     eligibility
         Who may move, and why not.
     feasibility
@@ -69,7 +69,7 @@ class Setting:
     limits: Limits
     classes: tuple[NodeClass, ...]
     due: BoolArray
-    standing: Mapping[str, Standing]
+    over_since_seconds: Mapping[str, float]
     eligibility: Eligibility
     feasibility: Feasibility
     moved_bytes: FloatArray
@@ -102,7 +102,7 @@ def setting(
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(allocatable > 0, expected.node_use / allocatable, np.nan)
     limits = _limits(config)
-    over = judge(state.nodes.name, (ratio - limits.high).max(axis=1), memory.nodes, config.hysteresis, now_seconds)
+    over = judge(state.nodes.name, (ratio - limits.high).max(axis=1), memory, config.hysteresis, now_seconds)
     judged = np.ones_like(expected.measured) if must_leave else expected.measured
     volume = _moved_bytes(state, expected)
     migrations = course(state, volume, config.migration)
@@ -114,7 +114,7 @@ def setting(
         limits=limits,
         classes=classify(ratio, limits),
         due=over.due,
-        standing=over.standing,
+        over_since_seconds=over.over_since_seconds,
         eligibility=eligibility(
             memory.remember(state), _protection(state, memory, config), now_seconds, judged, migrations.hopeless
         ),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TextIO
 
 
@@ -37,7 +39,13 @@ class Log:
         self._logger = logging.getLogger(name)
 
     def __call__(
-        self, message: str, level: int = logging.INFO, *, error: BaseException | None = None, **fields: object
+        self,
+        message: str,
+        level: int = logging.INFO,
+        *,
+        error: BaseException | None = None,
+        more: Mapping[str, object] = MappingProxyType({}),
+        **fields: object,
     ) -> None:
         """Log a message with its fields.
 
@@ -49,10 +57,10 @@ class Log:
             Level of `logging`.
         error
             Exception whose trace goes into the line.
-        fields
+        fields, more
             Further members of the line.
         """
-        self._logger.log(level, message, extra={"fields": fields}, exc_info=error)
+        self._logger.log(level, message, extra={"fields": {**fields, **more}}, exc_info=error)
 
     def to(self, stream: TextIO, verbosity: int) -> logging.Handler:
         """Send the log to a stream.

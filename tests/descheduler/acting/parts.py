@@ -162,7 +162,7 @@ class Acting:
     def cycle(self, since: float = 0.0):
         """One cycle: observe, decide, act."""
         state = self.world.state()
-        memory = Memory(self.actor.moves(), self.memory.nodes)
+        memory = Memory(self.actor.moves(), self.memory.over_since_seconds)
         plan, self.memory = decide(state, memory, self.config, self.world.now)
         return self.actor.cycle(Decided(state, plan, self.memory), self.config, since, self.world.now)
 

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import numpy as np
-
 from descheduler.policy.decide import decide
-from descheduler.policy.memory import Memory, Moved, Standing
+from descheduler.policy.memory import Memory, Moved
 from tests.builders import Cluster
 from tests.descheduler.policy.making import configuration, moves, refusals, rows
 from ullage.model.changes import apply
@@ -81,16 +79,11 @@ def test_a_plan_that_was_carried_out_leaves_nothing_to_do():
 
 def test_one_that_watches_remembers_nodes_and_one_out_of_the_blue_does_not():
     state, config = cluster().build(), configuration()
-    assert decide(state, Memory(), config, NOW)[1].nodes is None
+    assert decide(state, Memory(), config, NOW)[1].over_since_seconds is None
     plan, memory = decide(state, Memory.watching(), config, NOW)
     assert plan.spec.moves == ()
-    assert memory.nodes == {"n1": Standing(NOW)}
+    assert memory.over_since_seconds == {"n1": NOW}
     plan, memory = decide(state, memory, config, NOW + 180)
     assert moves(plan) == [("v", "n1", "n2")]
-    assert memory.nodes == {"n1": Standing(NOW, NOW + 180)}
-
-
-def test_standing_is_kept_without_nan():
-    state = cluster().build()
-    _, memory = decide(state, Memory.watching(), configuration(), NOW)
-    assert not any(np.isnan(s.over_since_seconds or 0.0) for s in (memory.nodes or {}).values())
+    assert memory.over_since_seconds == {"n1": NOW}
+    assert memory.relieved_at_seconds() == {"n1": NOW + 180}

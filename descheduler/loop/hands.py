@@ -1,0 +1,142 @@
+"""The hands of the loop on a live cluster: the Lease, executors, plans and events, all by one guarded way of writing."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import secrets
+import time
+from collections.abc import Callable
+from typing import Final
+
+from descheduler.acting.actor import Acted, Actor, Decided, Ports
+from descheduler.acting.course import Phase, StepState
+from descheduler.acting.kube_stores import KubePlans, LeaseLedger
+from descheduler.executors.events import Events, EventType, Happening, Reference
+from descheduler.executors.port import Step
+from descheduler.executors.registry import Routing, executors
+from descheduler.executors.taint import SoftTaints
+from descheduler.executors.writer import HeldBackError, Writer
+from descheduler.leading.election import Clocks, Election, Standing, Timing
+from descheduler.leading.kube_lease import KubeLease
+from descheduler.leading.runner import Leadership
+from descheduler.loop.modes import Mode
+from descheduler.policy.memory import Moved
+from ullage.config import Configuration
+from ullage.errors import UllageError
+from ullage.observability.logs import Log
+from ullage.sources.kube_api.connection import Connection
+
+_REASONS: Final = {
+    Phase.RUNNING: "Moving",
+    Phase.SUCCEEDED: "Moved",
+    Phase.FAILED: "MoveFailed",
+    Phase.REFUSED: "MoveRefused",
+    Phase.CANCELLED: "MoveCancelled",
+    Phase.SKIPPED: "MoveSkipped",
+}
+_BAD: Final = (Phase.FAILED, Phase.REFUSED)
+
+
+class LiveHands:
+    """`descheduler.loop.cycle.Hands` on an API server.
+
+    Parameters
+    ----------
+    connect
+        Opens a connection; the Lease gets one of its own, so that nothing keeps its renewal waiting.
+    mode
+        What may be done.
+    lease
+        Namespace and name of the Lease.
+    timing
+        Times of the election.
+    log
+        Where to tell.
+    """
+
+    def __init__(
+        self, connect: Callable[[], Connection], mode: Mode, lease: tuple[str, str], timing: Timing, log: Log
+    ) -> None:
+        self._mode, self._log = mode, log
+        clocks = Clocks(time.monotonic, time.time)  # noqa: TID251  # the election's own: no other clock may bend it
+        kube_lease = KubeLease(connect(), *lease)
+        self.identity = f"{platform.node()}_{secrets.token_hex(4)}"
+        election = Election(kube_lease, self.identity, timing, clocks, seed=secrets.randbits(32))
+        self.leadership = Leadership(election, self._changed, clocks.wall)
+        writer = Writer(connect(), self.leadership.why_not)
+        self._events = Events(writer, self.identity)
+        self._taints = SoftTaints(writer)
+        ports = Ports(
+            executor=Routing(executors(writer)),
+            plans=KubePlans(writer),
+            ledger=LeaseLedger(kube_lease),
+            taints=self._taints,
+            tell=self._tell,
+        )
+        self._actor = Actor(ports, approves=mode is Mode.AUTOMATIC)
+
+    @property
+    def leads_since_seconds(self) -> float | None:
+        """Unix time since which this replica leads; ``None`` if it does not."""
+        return self.leadership.leads_since_seconds
+
+    def moves(self) -> tuple[Moved, ...]:
+        """What was begun in the last 48 hours."""
+        return self._actor.moves()
+
+    def cycle(self, decided: Decided, config: Configuration, leads_since: float, now_seconds: float) -> Acted:
+        """Act on the newest state; in the mode Off, only take our marks off nodes."""
+        if self._mode is Mode.OFF:
+            return self._off()
+        return self._actor.cycle(decided, config, leads_since, now_seconds)
+
+    def start(self) -> None:
+        """Take part in the election."""
+        self.leadership.start()
+
+    def stop(self) -> None:
+        """Take our marks off nodes if we lead, and give the lead back. To be called after the last cycle has ended."""
+        if self.leads_since_seconds is not None:
+            try:
+                self._taints.clear()
+            except UllageError as error:
+                self._log("Marks of nodes stay until they lapse", logging.WARNING, reason=error.message)
+        self.leadership.stop()
+
+    def _off(self) -> Acted:
+        try:
+            self._taints.clear()
+        except HeldBackError as error:
+            return Acted(held_back=error.message)
+        return Acted()
+
+    def _changed(self, standing: Standing) -> None:
+        if standing is Standing.LEADING:
+            self._log("Began to lead", identity=self.identity)
+        else:
+            reason = self.leadership.error or f"{self.leadership.holder or 'nobody'} holds the Lease"
+            self._log("Leads no more", logging.WARNING, identity=self.identity, reason=reason)
+
+    def _tell(self, step: Step, state: StepState, executor: str) -> None:
+        move = step.move
+        self._log(
+            _REASONS.get(state.phase, "Waiting"),
+            logging.WARNING if state.phase in _BAD else logging.INFO,
+            plan=step.plan,
+            step=step.number,
+            workload=str(move.workload),
+            source=move.source,
+            target=move.target,
+            executor=executor,
+            code=state.code,
+            reason=state.reason,
+        )
+        reason = _REASONS.get(state.phase)
+        if reason is None:
+            return
+        why = state.reason or move.reason
+        note = f"{move.source} to {move.target} by {executor}, step {step.number} of plan {step.plan}: {why}"
+        kind = EventType.WARNING if state.phase in _BAD else EventType.NORMAL
+        happening = Happening(Reference.of(move.workload), reason, "Rebalance", note, kind, Reference.node(move.target))
+        self._events.tell(happening)
