@@ -20,6 +20,7 @@ BENCHMARKS: Final = {
     "burst": "200 identical pods while metrics stand still, against an oracle that knows every placement",
     "live_store": "The live state: cold start, events, publishing and memory at 5,000 nodes and 100,000 pods",
     "extender_http": "The extender: parse to bytes, loopback beside canned bytes and Go, Node objects, memory",
+    "control_plane": "Pods per second of a real kube-scheduler: no extender, one that does nothing, ours",
     "telemetry": "A refresh of all readings of 5,000 nodes and 100,000 workloads, beside the decoding alone",
 }
 """Benchmarks by name; each is a module of this package with ``main() -> None``."""

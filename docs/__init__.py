@@ -28,6 +28,7 @@ _TOPICS: Final = {
     Topic.REFUSED: ("Refused", "Why a workload does not move."),
     Topic.DESTINATION: ("Destinations", "Why a node does not take a workload."),
     Topic.NODE: ("Nodes", "Why a node stays as it is although the goal asks for more."),
+    Topic.ACTING: ("Carried out", "What became of a move that was begun, or why it was not begun."),
     Topic.FINDING: ("Findings", "What an audit says of a cluster; `docs/audit.md` tells more."),
     Topic.NOTE: ("Notes", "What could not be known, or was done in another way."),
 }

@@ -144,6 +144,7 @@ def test_keys_are_camel_case_and_units_stand_in_names() -> None:
         "planning",
         "eligibility",
         "telemetry",
+        "prometheus",
         "prediction",
         "migration",
         "memory",

@@ -199,7 +199,7 @@ VALUES = {
     "Ratio": st.floats(0, 1).map(lambda ratio: round(ratio, 6)),
     "Number": st.integers(1, 10),
     "ByteRate": st.one_of(st.floats(1e-3, 1e15), st.integers(1, 2**40).map(float)),
-    "Text": st.from_regex(r"[a-z][a-z0-9-]{0,10}", fullmatch=True),
+    "Text": st.nothing(),  # by the field's own form
     "Flag": st.booleans(),
 }
 
@@ -211,8 +211,10 @@ def good_configurations(draw: st.DrawFn) -> config.Configuration:
     for path, field in sorted(LEAVES.items()):
         name = type(field.kind).__name__
         if name in VALUES and not path.startswith("thresholds") and draw(st.booleans()):
-            value = draw(VALUES[name])
-            found = config.override(found, path, max(value, field.kind.lowest) if name == "Number" else value)
+            value = draw(st.from_regex(field.kind.form, fullmatch=True) if name == "Text" else VALUES[name])
+            if name == "Number":
+                value = min(max(value, field.kind.lowest), field.kind.highest)
+            found = config.override(found, path, value)
     marks = [sorted(draw(st.tuples(*[st.floats(0, 2)] * 3))) for _ in range(2)]
     bands = [config.Band(low=low, target=target, high=high) for low, target, high in marks]
     thresholds = {"cpu": bands[0], "memory": bands[1]}

@@ -31,10 +31,11 @@ def test_a_node_is_expected_at_its_peak():
         NodeMeasure.MEMORY_PEAK_BYTES: 40 * GIB,
     }
     cluster = Cluster().node("n1", use_cpu=2, use_memory=30 * GIB, measures=measures)
-    assert node_row(cluster) == [3.5, 40 * GIB]
-    assert node_row(cluster, Prediction(deviations=5)) == [4.5, 40 * GIB]
+    assert node_row(cluster) == [3.35, pytest.approx(40.7 * GIB)]
+    assert node_row(cluster, Prediction(deviations=5)) == [4.5, pytest.approx(40.7 * GIB)]
     assert node_row(cluster, Prediction("mean")) == [2.0, 30 * GIB]
-    assert node_row(cluster, Prediction("sigma")) == [3.5, 33 * GIB]
+    assert node_row(cluster, Prediction("sigma")) == [2.75, 31.5 * GIB]
+    assert node_row(cluster, Prediction("peak", 3.0)) == [3.5, 40 * GIB]
     assert node_row(cluster, Prediction("recent-peak")) == [3.0, 40 * GIB]
 
 
@@ -53,7 +54,7 @@ def test_a_workload_leaves_with_its_mean_and_lands_with_its_peak_and_its_swap():
     cluster = Cluster().node("n1").vm("a/v", "n1", use_cpu=2, use_memory=6 * GIB, swap_used=2 * GIB, measures=measures)
     use = forecast(cluster.build(), Prediction()).use
     assert use.leaving.tolist() == [[2.0, 6 * GIB]]
-    assert use.landing.tolist() == [[3.5, 11 * GIB]]
+    assert use.landing.tolist() == [[2.75, 11 * GIB]]
 
 
 @pytest.mark.parametrize("gap", [{"use_cpu": None}, {"use_memory": None}, {"age": 301.0}])
@@ -72,8 +73,8 @@ def test_half_of_its_share_by_variance_of_the_margin_goes_with_a_workload():
     cluster.vm("a/v", "n1", use_cpu=2, use_memory=0, measures={WorkloadMeasure.CPU_DEVIATION_CORES: 0.3})
     cluster.vm("a/w", "n1", use_cpu=2, use_memory=0)
     use = forecast(cluster.build(), Prediction()).use
-    assert use.leaving[:, 0] == pytest.approx([2 + 1.5 * 0.09 / 0.5, 2])
-    assert use.landing[:, 0] == pytest.approx([2.9, 2])
+    assert use.leaving[:, 0] == pytest.approx([2 + 0.75 * 0.09 / 0.5, 2])
+    assert use.landing[:, 0] == pytest.approx([2.45, 2])
 
 
 def test_nothing_takes_more_away_than_it_brings():

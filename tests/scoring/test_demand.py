@@ -46,7 +46,7 @@ def launcher(name: str, **given: object) -> PodRequest:
 def test_a_vm_brings_what_it_was_measured_with_and_what_it_swapped(seen: NodeView) -> None:
     found = estimate(seen, launcher("db", migration_job_uid="m"))
     assert found.source == "vmi"
-    assert found.cpu_cores == pytest.approx(1.5 + 3 * 0.1)
+    assert found.cpu_cores == pytest.approx(1.5 + 1.5 * 0.1)
     assert found.memory_bytes == 7 * GIB
     assert found.committed_bytes == 10 * GIB
     assert found.cpu_deviation_cores == pytest.approx(0.1)

@@ -31,8 +31,8 @@ _NOTHING_REQUESTED = np.array([0.25, 200 * 2.0**20])
 class Prediction:
     """How to predict: the estimator's name, its number of deviations, and the age above which a measure is not used."""
 
-    estimator: str = "peak"
-    deviations: float = 3.0
+    estimator: str = "peak-margin"
+    deviations: float = 1.5
     max_age_seconds: float = 300.0
 
 

@@ -47,13 +47,14 @@ def _value(state: ClusterState, measure: NodeMeasure | WorkloadMeasure, row: int
 def _peak(
     state: ClusterState, axis: type[NodeMeasure | WorkloadMeasure], row: int, r: int, config: Configuration
 ) -> float:
-    """The larger of mean + 3 deviations and the recent peak."""
+    """The larger of mean + 1.5 deviations and the recent peak + 0.7 deviations."""
     limit = config.telemetry.max_age_seconds
     mean, deviation, peak = (
         _value(state, axis[f"{_RESOURCES[r]}_{part}_{_UNITS[r]}"], row, limit) for part in ("MEAN", "DEVIATION", "PEAK")
     )
-    high = mean if math.isnan(deviation) else mean + config.prediction.deviations * deviation
-    return high if math.isnan(peak) else max(high, peak)
+    spread = 0.0 if math.isnan(deviation) else deviation
+    high = mean + config.prediction.deviations * spread
+    return high if math.isnan(peak) else max(high, peak + 0.7 * spread)
 
 
 def measured(state: ClusterState, w: int, config: Configuration) -> bool:
