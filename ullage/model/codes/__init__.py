@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from ullage.model.codes.acting import ACTING
 from ullage.model.codes.code import Code as Code
 from ullage.model.codes.code import Topic as Topic
 from ullage.model.codes.findings import FINDINGS
@@ -23,5 +24,5 @@ def _table(codes: tuple[Code, ...]) -> Mapping[str, Code]:
     return MappingProxyType(table)
 
 
-CODES: Final = _table(PLANNING + FINDINGS + NOTES)
+CODES: Final = _table(PLANNING + ACTING + FINDINGS + NOTES)
 """All codes by name."""

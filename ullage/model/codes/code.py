@@ -13,6 +13,7 @@ class Topic(StrEnum):
     REFUSED = "refused"
     DESTINATION = "destination"
     NODE = "node"
+    ACTING = "acting"
     NOTE = "note"
     FINDING = "finding"
 
