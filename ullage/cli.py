@@ -46,6 +46,8 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "audit": Entry("descheduler.audit_command:audit", "Find what endangers memory on a cluster, and what to do"),
     "extender": Entry("extender.commands:extender", "Serve kube-scheduler: filter and score nodes on real use"),
     "descheduler": Entry("descheduler.loop_command:descheduler", "Watch a cluster, and plan again and again"),
+    "plans": Entry("descheduler.plans_command:plans", "See the plans of a cluster, and approve or reject them"),
+    "taints": Entry("descheduler.taints_command:taints", "See the marks of a descheduler on nodes, and take them away"),
     "status": Entry("ullage.commands.status:command", "Say how well a cluster is known, and which nodes are set aside"),
     "snapshot": Entry("ullage.commands.snapshot:command", "Convert Kubernetes dumps to a snapshot, and look into one"),
     "generate": Entry("simulator.commands:command", "Generate a plausible cluster for trials and tests"),

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Protocol
+from typing import Final, Protocol
 
 from descheduler.acting.breakers import Ended, Open, only_one, opened
 from descheduler.acting.budgets import Allowance, Flying
 from descheduler.acting.course import Course, Intent, Phase, PlanPhase, StepState, intents
 from descheduler.acting.kube_stores import PlanPort
 from descheduler.acting.ledger import Ledger, LedgerPort
-from descheduler.acting.resource import PlanResource
+from descheduler.acting.resource import PlanResource, timestamp
 from descheduler.executors.port import MoveExecutor, Receipt, Step, Verdict
 from descheduler.executors.writer import HeldBackError
 from descheduler.policy.memory import Memory, Moved
@@ -21,6 +21,9 @@ from descheduler.policy.recheck import Flight, recheck
 from ullage.config.schema import Configuration
 from ullage.model.codes import CODES
 from ullage.model.state import ClusterState, WorkloadFlag, WorkloadKind
+
+_LATE_SECONDS: Final = 3600.0
+_LATE_FACTOR: Final = 4.0
 
 
 class Taints(Protocol):
@@ -146,7 +149,8 @@ class Actor:
         try:
             over = marked(state, decided.memory, config.hysteresis.persistence_seconds, now_seconds)
             self._ports.taints.reconcile(over, now_seconds)
-            if resource is None and plan.spec.moves and not broken:
+            wanted = resource is None and bool(plan.spec.moves) and not broken
+            if wanted and not self._is_rejected(plan, config, now_seconds):
                 made = PlanResource.of(_name(plan), plan, approved=self._approves)
                 resource = self._ports.plans.create(made)
             if resource is not None:
@@ -159,7 +163,7 @@ class Actor:
 
     def _advance(self, turn: _Turn, resource: PlanResource, *, broken: bool) -> PlanResource:
         course = resource.course()
-        if course.phase is PlanPhase.PROPOSED:
+        if course.phase is PlanPhase.PROPOSED and not self._approves:
             return self._proposed(turn, resource)
         if course.phase is PlanPhase.REJECTED:
             return self._ports.plans.update(resource.at(course, turn.now_seconds, "It was rejected."))
@@ -175,13 +179,17 @@ class Actor:
 
     def _proposed(self, turn: _Turn, resource: PlanResource) -> PlanResource:
         """A proposal stays as long as the newest plan is the same; one that is outdated makes room for it."""
-        wanted = [(m.workload.uid, m.target) for m in turn.plan.spec.moves]
-        if wanted == [(m.workload.uid, m.target) for m in resource.spec.moves]:
+        wanted = PlanResource.of(_name(turn.plan), turn.plan, approved=False)
+        if wanted.moves() == resource.moves():
             return resource
         self._ports.plans.delete(resource)
-        if not wanted:
-            return resource
-        return self._ports.plans.create(PlanResource.of(_name(turn.plan), turn.plan, approved=self._approves))
+        return self._ports.plans.create(wanted) if wanted.moves() else resource
+
+    def _is_rejected(self, plan: RebalancePlan, config: Configuration, now_seconds: float) -> bool:
+        """Whether a person has rejected the same moves not long ago."""
+        moves = PlanResource.of("", plan, approved=False).moves()
+        since = timestamp(now_seconds - config.eligibility.cooldown_seconds)
+        return any(p.moves() == moves and (p.status.finished_at or "") > since for p in self._ports.plans.rejected())
 
     def _looked(self, turn: _Turn, course: Course) -> Course:
         """The course with what became of the moves under way."""
@@ -190,6 +198,8 @@ class Actor:
             step = turn.step(course, number)
             executor = self._ports.executor(step, turn.state)
             receipt = executor.look(step)
+            if receipt.verdict is Verdict.UNDER_WAY and self._is_late(course, number, turn.now_seconds):
+                receipt = executor.cancel(step)
             if receipt.verdict is Verdict.LATER:
                 continue
             course = self._noted(turn, course, number, receipt)
@@ -198,6 +208,13 @@ class Actor:
         if outcomes:
             self._keep(self._ledger.ending(outcomes))
         return course
+
+    @staticmethod
+    def _is_late(course: Course, number: int, now_seconds: float) -> bool:
+        """Whether a move takes so long that it is to be ended: executors with deadlines of their own end it before."""
+        began = course.steps[number - 1].began_at_seconds
+        expected = course.move(number).expected_seconds or 0.0
+        return began is not None and now_seconds - began > max(_LATE_SECONDS, _LATE_FACTOR * expected)
 
     def _begun(self, turn: _Turn, course: Course) -> Course:
         """The course after what may begin was begun, and what became impossible was skipped."""

@@ -17,7 +17,7 @@ from ullage.errors import UllageError
 from ullage.sources.kube_api.errors import ConflictError, NotFoundError
 
 _TRIES: Final = 5
-_MERGE: Final = "application/merge-patch+json"
+_PATCH: Final = "application/json-patch+json"
 _OPEN: Final = (PlanPhase.PROPOSED, PlanPhase.APPROVED, PlanPhase.RUNNING)
 
 
@@ -58,11 +58,14 @@ class PlanPort(Protocol):
     def open(self) -> PlanResource | None:
         """The plan that waits for approval or is carried out; the oldest, should there be several."""
 
+    def rejected(self) -> list[PlanResource]:
+        """Plans that a person has rejected."""
+
     def create(self, plan: PlanResource) -> PlanResource:
         """Keep a new plan; one of this name that is there already is taken as it is."""
 
     def update(self, plan: PlanResource) -> PlanResource:
-        """Keep where a plan stands; fails if it has changed since it was read, but for its status."""
+        """Keep where a plan stands; fails if it is another plan of its name by now."""
 
     def delete(self, plan: PlanResource) -> None:
         """Forget a plan; fails if it has changed since it was read."""
@@ -104,6 +107,10 @@ class KubePlans:
         """The plan that waits for approval or is carried out; the oldest, should there be several."""
         return next((p for p in self.all() if p.status.phase in _OPEN), None)
 
+    def rejected(self) -> list[PlanResource]:
+        """Plans that a person has rejected."""
+        return [p for p in self.all() if p.status.phase is PlanPhase.REJECTED]
+
     def create(self, plan: PlanResource) -> PlanResource:
         """Keep a new plan; one of this name that is there already is taken as it is."""
         made = self._made(plan)
@@ -116,12 +123,13 @@ class KubePlans:
 
     def update(self, plan: PlanResource) -> PlanResource:
         """Keep where a plan stands."""
-        document = {
-            "metadata": {"uid": plan.metadata.uid},
-            "status": plan.status,
-        }
+        # A uid in a merge patch would be ignored here: custom resources take nothing but the status from such a patch.
+        patch = (
+            {"op": "test", "path": "/metadata/uid", "value": plan.metadata.uid},
+            {"op": "add", "path": "/status", "value": plan.status},
+        )
         path = f"{PATH}/{plan.metadata.name}/status"
-        return _ONE.decode(self._writer.write("PATCH", path, msgspec.json.encode(document), _MERGE))
+        return _ONE.decode(self._writer.write("PATCH", path, msgspec.json.encode(patch), _PATCH))
 
     def delete(self, plan: PlanResource) -> None:
         """Forget a plan; raises `ConflictError` if it has changed since it was read, as by an approval a moment ago."""

@@ -108,6 +108,9 @@ class _Plans:
         phases = (PlanPhase.PROPOSED, PlanPhase.APPROVED, PlanPhase.RUNNING)
         return next((p for p in self._world.plans.values() if p.status.phase in phases), None)
 
+    def rejected(self) -> list[PlanResource]:
+        return [p for p in self._world.plans.values() if p.status.phase is PlanPhase.REJECTED]
+
     def create(self, plan: PlanResource) -> PlanResource:
         return self._put("create", plan)
 

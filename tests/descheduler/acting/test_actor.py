@@ -71,9 +71,32 @@ def test_a_rejected_proposal_is_ended():
     acting = Acting(world, approves=False)
     acting.cycle()
     approve(world, "Rejected")
-    acting.cycle()
+    for _ in range(5):
+        acting.cycle()
+        world.tick()
     assert [p.status.phase for p in world.plans.values()] == [PlanPhase.REJECTED]
     assert world.requests == []
+    world.tick(3600)
+    acting.cycle()
+    assert [p.status.phase for p in world.plans.values()] == [PlanPhase.REJECTED, PlanPhase.PROPOSED]
+
+
+def test_a_proposal_of_before_is_carried_out_where_no_word_is_needed():
+    world = hot()
+    Acting(world, approves=False).cycle()
+    Acting(world).until_quiet()
+    assert len(world.moved) == 2
+
+
+def test_a_move_that_never_ends_is_ended():
+    world = hot()
+    world.takes_cycles = 1000
+    acting = Acting(world)
+    acting.cycle()
+    world.tick(3601)
+    acting.cycle()
+    (plan,) = world.plans.values()
+    assert {s.phase for s in plan.status.steps} == {Phase.CANCELLED}
 
 
 def test_an_outdated_proposal_makes_room():
