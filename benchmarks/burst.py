@@ -19,7 +19,7 @@ from extender.verbs import PodRequest, filter_nodes, prioritize, winner
 from simulator.generator import ClusterSpec, generate
 from ullage.config import Configuration, defaults
 from ullage.config.schema import Weights
-from ullage.model.arrays import FloatArray, Int32Array, IntArray, frozen
+from ullage.model.arrays import FloatArray, IntArray, frozen
 from ullage.model.state import ClusterState
 from ullage.scoring.columns import Column
 from ullage.scoring.combine import combine
@@ -91,7 +91,7 @@ def play(seen: NodeView, how: Play, pods: int = PODS, seed: int = 1) -> IntArray
     """Node row of each pod, int64 (P,), as a scheduler places them that goes by the extender alone and draws lots for ties."""
     rng, clock = np.random.default_rng(seed), Hands()
     ledger = Ledger(seen.config, clock)
-    every: Int32Array = np.arange(len(seen), dtype=np.int32)
+    every: IntArray = np.arange(len(seen))
     placed, waiting = [], list[tuple[float, str, str]]()
     for number in range(pods):
         clock.seconds = SECONDS * number / pods

@@ -18,6 +18,7 @@ NAME: Final = "worker-%05d.cluster.example.internal.net"
 PREFIX: Final = "/scheduler"
 _ANSWER: Final = b'{"Nodes":null,"NodeNames":'
 _BETWEEN: Final = b',"Nodes":null,"NodeNames":'
+_ROUND: Final = "%08d-0000"
 _POD_BYTES: Final = 5_000
 _NODE_BYTES: Final = 15_000
 
@@ -31,7 +32,7 @@ def cluster(nodes: int, workloads: int | None = None) -> ClusterState:
 
 def pod(number: int) -> dict[str, object]:
     """A pod of 5 KB, another one for each number."""
-    metadata = {"name": f"web-{number}", "namespace": "shop", "uid": f"00000000-0000-4000-8000-{number:012d}"}
+    metadata = {"name": f"web-{number}", "namespace": "shop", "uid": f"{_ROUND % 0}-4000-8000-{number:012d}"}
     annotations = {"example.com/notes": "x" * _POD_BYTES}
     container = {
         "name": "main",
@@ -53,6 +54,11 @@ def requests(count: int, total: int, bodies: int, seed: int = 1) -> list[bytes]:
         rows = (int(rng.integers(total)) + np.argsort(order)) % total
         result.append(_compact({"Pod": pod(number), "Nodes": None, "NodeNames": [NAME % row for row in rows.tolist()]}))
     return result
+
+
+def of_round(body: bytes, number: int) -> bytes:
+    """The same question about another pod."""
+    return body.replace((_ROUND % 0).encode(), (_ROUND % number).encode(), 1)
 
 
 def following(asked: bytes, answered: bytes) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import thread_time_ns
 from typing import Final
 
@@ -12,7 +12,7 @@ import numpy as np
 from extender.verbs import PodRequest, filter_nodes, prioritize
 from simulator.generator import ClusterSpec, generate
 from ullage.config import defaults
-from ullage.model.arrays import Int32Array, frozen
+from ullage.model.arrays import IntArray, frozen
 from ullage.scoring.columns import Column
 from ullage.scoring.combine import combine
 from ullage.scoring.demand import estimate
@@ -62,25 +62,34 @@ def _cluster(nodes: int) -> NodeView:
     if nodes == len(small):
         return small
     order = np.append(np.arange(nodes) % len(small), len(small))
-    return NodeView(
-        **{
-            **{name: getattr(small, name) for name in NodeView.__dataclass_fields__},
-            "names": tuple(f"worker-{i:06}" for i in range(nodes)),
-            "index": {f"worker-{i:06}": i for i in range(nodes)},
-            "matrix": frozen(small.matrix.take(order, axis=1), np.float32),
-            "raw": frozen(small.raw.take(order, axis=1), np.float32),
-            "room": frozen(small.room.take(order, axis=1), np.float32),
-            "trouble": frozen(small.trouble[order], np.int16),
-            "fixed": frozen(small.fixed[order], np.float32),
-        }
+    names = tuple(f"worker-{i:06}" for i in range(nodes))
+    return replace(
+        small,
+        names=names,
+        index={name: i for i, name in enumerate(names)},
+        matrix=frozen(small.matrix.take(order, axis=1), np.float32),
+        raw=frozen(small.raw.take(order, axis=1), np.float32),
+        room=frozen(small.room.take(order, axis=1), np.float32),
+        trouble=frozen(small.trouble[order], np.int16),
+        fixed=frozen(small.fixed[order], np.float32),
     )
+
+
+def _anew(seen: NodeView, run: Callable[[], object]) -> Callable[[], object]:
+    """A call that finds nothing kept of the calls before it."""
+
+    def forgetting() -> object:
+        seen.judged.clear()
+        return run()
+
+    return forgetting
 
 
 def _cases(seen: NodeView) -> list[Case]:
     columns = [np.ascontiguousarray(seen.matrix[column]) for column in USED]
     demand = estimate(seen, POD)
-    every: Int32Array = np.arange(len(seen), dtype=np.int32)
-    some = np.random.default_rng(1).permutation(len(seen))[:500].astype(np.int32)
+    every: IntArray = np.arange(len(seen))
+    some: IntArray = np.random.default_rng(1).permutation(len(seen))[:500]
     burst = Assumed(
         frozen(np.sort(some[:ASSUMED]), np.int64), frozen(np.tile([[1.0], [4e9], [4e9]], ASSUMED), np.float32)
     )
@@ -88,10 +97,12 @@ def _cases(seen: NodeView) -> list[Case]:
         Case("floor", lambda: [np.add.reduce(column) for column in columns]),
         Case("score", lambda: combine(seen, demand)),
         Case("score, burst", lambda: combine(seen, demand, burst)),
-        Case("prioritize all", lambda: prioritize(seen, POD, every, burst)),
-        Case("filter all", lambda: filter_nodes(seen, POD, every, burst)),
-        Case("prioritize 500", lambda: prioritize(seen, POD, some, burst)),
-        Case("filter 500", lambda: filter_nodes(seen, POD, some, burst)),
+        Case("prioritize all", _anew(seen, lambda: prioritize(seen, POD, every, burst))),
+        Case("filter all", _anew(seen, lambda: filter_nodes(seen, POD, every, burst))),
+        Case("prioritize 500", _anew(seen, lambda: prioritize(seen, POD, some, burst))),
+        Case("filter 500", _anew(seen, lambda: filter_nodes(seen, POD, some, burst))),
+        Case("kept: priori.", lambda: prioritize(seen, POD, some, burst)),
+        Case("kept: filter", lambda: filter_nodes(seen, POD, some, burst)),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 import grpc
@@ -18,11 +18,11 @@ from extender.pods import described_pod, pod_request
 from extender.scheduling import Opinion, Published, Scheduling
 from extender.tls import Certificates
 from extender.verbs import PodRequest, Verdict
-from extender.wire import read_pod, reasons
+from extender.wire import read_pod
 from ullage.api.v1 import scheduling_pb2 as pb
 from ullage.api.v1 import scheduling_pb2_grpc as services
 from ullage.errors import UsageError
-from ullage.model.arrays import Int32Array
+from ullage.model.arrays import IntArray
 from ullage.scoring.columns import NodeView
 
 ValueT = TypeVar("ValueT")
@@ -39,7 +39,8 @@ class _Call(NamedTuple):
 
     published: Published
     pod: PodRequest | None
-    rows: Int32Array
+    rows: IntArray
+    names: Sequence[str] | None
     begun_at: float
 
 
@@ -117,7 +118,7 @@ class SchedulingService(services.SchedulingServicer):
         """How the decision comes about."""
 
         def compute(call: _Call, view: NodeView, pod: PodRequest) -> struct_pb2.Struct:
-            explanation = self._scheduling.explanation(view, pod, call.rows)
+            explanation = self._scheduling.explanation(view, pod, call.rows, call.names)
             return json_format.Parse(msgspec.json.encode(explanation), struct_pb2.Struct())
 
         try:
@@ -150,7 +151,8 @@ class SchedulingService(services.SchedulingServicer):
         begun_at, outcome, asked = self._clock(), ERROR, 0
         try:
             published = self._scheduling.current
-            call = _Call(published, _pod(request.pod), _rows(request.nodes, published), begun_at)
+            names = request.nodes.names or None
+            call = _Call(published, _pod(request.pod), _rows(request.nodes, published), names, begun_at)
             opinion = self._scheduling.decide(
                 verb, published, call.pod, begun_at, lambda view, pod: compute(call, view, pod)
             )
@@ -232,7 +234,7 @@ def _pod(described: pb.Pod) -> PodRequest | None:
     return None if pod is None else pod_request(pod)
 
 
-def _rows(nodes: pb.NodeSelection, published: Published) -> Int32Array:
+def _rows(nodes: pb.NodeSelection, published: Published) -> IntArray:
     """Rows in the published table, int32 (n,); -1 for a name that is not known (any more)."""
     if nodes.names:
         return published.table.rows(list(nodes.names))
@@ -245,19 +247,19 @@ def _rows(nodes: pb.NodeSelection, published: Published) -> Int32Array:
     if table is not None and len(rows) and int(rows.max()) >= len(table):
         raise Refused(grpc.StatusCode.INVALID_ARGUMENT, f"a row is not below {len(table)}, the number of names")
     if table is None or table is published.table:
-        return rows.astype(np.int32)
+        return rows.astype(np.int64)
     return published.table.rows([table.names[row] for row in rows.tolist()])
 
 
 def _filtered(verdict: Verdict) -> pb.FilterResponse:
-    positions = np.flatnonzero(verdict.rejected)
+    positions = verdict.positions
     used = np.unique(verdict.code[positions])
-    verdicts = np.zeros(len(verdict.rejected), dtype=np.uint8)
+    verdicts = np.zeros(len(verdict.code), dtype=np.uint8)
     verdicts[positions] = 1 + np.searchsorted(used, verdict.code[positions])
     return pb.FilterResponse(
         verdicts=verdicts.tobytes(),
         reasons=[pb.Reason(code=verdict.codes[i], resolvable=bool(verdict.resolvable[i])) for i in used.tolist()],
-        messages=reasons(verdict),
+        messages=verdict.why(positions),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 _REQUEST_LINE: Final = re.compile(rb"([A-Z]{1,20}) ([\x21-\x7e]+) HTTP/1\.([01])")
@@ -59,8 +60,11 @@ class Head(NamedTuple):
     expects_continue: bool
 
 
+@lru_cache(maxsize=64)
 def parse_head(text: bytes) -> Head:
     """Read a head, which is given without its blank line.
+
+    A client sends the same few heads over and over, so the last ones are kept.
 
     Raises
     ------

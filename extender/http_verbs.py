@@ -130,7 +130,7 @@ class HttpVerbs:
             return known
         args = read_args(request.body)
         if verb == "explain" and not args.names_nodes:
-            rows = np.arange(len(published.table), dtype=np.int32)
+            rows = np.arange(len(published.table), dtype=np.int64)
             asked = Asked(published.table.names, rows, b"")
         else:
             asked = read_nodes(args, published.table, published.asked)
@@ -156,7 +156,7 @@ class HttpVerbs:
     def _filtered(self, call: _Call) -> tuple[Parts, str]:
         def compute(view: NodeView, pod: PodRequest) -> Parts:
             verdict = self._scheduling.verdict(view, pod, call.asked.rows)
-            if not verdict.rejected.any():
+            if not len(verdict.positions):
                 return filter_result(call.asked)
             remaining = kept(call.asked, verdict, call.published.table)
             if not remaining.objects:
@@ -180,7 +180,8 @@ class HttpVerbs:
 
     def _explained(self, call: _Call) -> tuple[Parts, str]:
         def compute(view: NodeView, pod: PodRequest) -> msgspec.Raw:
-            return msgspec.Raw(msgspec.json.encode(self._scheduling.explanation(view, pod, call.asked.rows)))
+            found = self._scheduling.explanation(view, pod, call.asked.rows, call.asked.names)
+            return msgspec.Raw(msgspec.json.encode(found))
 
         opinion = self._decide("explain", call, compute)
         document = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final, Protocol
 
@@ -27,6 +27,7 @@ from ullage.scoring.landing import NOTHING, Assumed
 
 _SWEEP_SECONDS: Final = 1.0
 """How often entries are looked at for their age."""
+_LONGEST_LOG: Final = 1024
 
 
 class Clock(Protocol):
@@ -76,9 +77,11 @@ class _Sums:
         self._slots: dict[str, int] = {}
         self._amount: FloatArray = np.zeros((len(Room), 16))
         self._view: NodeView | None = None
-        self._row_of_slot: IntArray = np.zeros(0, dtype=np.int64)
-        self._order = self._row_of_slot
-        self._rows = self._row_of_slot
+        self._row_of_slot: list[int] = []
+        self._order: IntArray = np.zeros(0, dtype=np.int64)
+        self._rows = self._order
+        self._touched: list[int] = []
+        self._log: list[int] = []
         self._taken: Assumed | None = None
 
     def add(self, node: str, amounts: tuple[float, float, float], sign: int) -> None:
@@ -88,12 +91,14 @@ class _Sums:
             self._amount = np.concatenate([self._amount, np.zeros_like(self._amount)], axis=1)
         for kind, amount in enumerate(amounts):
             self._amount[kind, slot] += sign * amount
+        self._touched.append(slot)
         self._taken = None
 
     def take(self, view: NodeView) -> Assumed:
         """The sums as an immutable value over the rows of `view`."""
         if self._view is not view:
-            self._view, self._row_of_slot, self._taken = view, np.zeros(0, dtype=np.int64), None
+            self._view, self._row_of_slot, self._taken = view, [], None
+            self._log = []
         if self._taken is None:
             self._taken = self._assumed(view)
         return self._taken
@@ -101,16 +106,21 @@ class _Sums:
     def _assumed(self, view: NodeView) -> Assumed:
         if len(self._row_of_slot) != len(self._slots):
             self._put_in_order(view)
+        if len(self._log) > _LONGEST_LOG:
+            self._log = []
+        self._log += [row for slot in self._touched if (row := self._row_of_slot[slot]) >= 0]
+        self._touched.clear()
         if not len(self._rows):
             return NOTHING
-        amount = self._amount.take(self._order, axis=1)
-        return Assumed(self._rows, frozen(np.maximum(amount, 0.0, out=amount), np.float32))
+        amount = np.maximum(self._amount.take(self._order, axis=1), 0.0).astype(np.float32)
+        amount.flags.writeable = False
+        return Assumed(self._rows, amount, log=self._log, logged=len(self._log))
 
     def _put_in_order(self, view: NodeView) -> None:
         """Slots by their row; nodes that the view does not hold are left out."""
-        added = [view.index.get(node, -1) for node in islice(self._slots, len(self._row_of_slot), None)]
-        self._row_of_slot = rows = np.append(self._row_of_slot, added).astype(np.int64)
-        order = np.argsort(rows)
+        self._row_of_slot += [view.index.get(node, -1) for node in islice(self._slots, len(self._row_of_slot), None)]
+        rows = np.array(self._row_of_slot, dtype=np.int64)
+        order = rows.argsort()
         self._order = order[np.count_nonzero(rows < 0) :]
         self._rows = frozen(rows[self._order], np.int64)
 
@@ -218,7 +228,7 @@ class Ledger:
             common = self._sums.take(view)
             steered = self._destination(pod) if pod is not None and (self._by_uid or self._by_owner) else None
             row = view.index.get(steered.node, -1) if steered is not None else -1
-        return common if row < 0 else Assumed(common.rows, common.amount, row)
+        return common if row < 0 else replace(common, destination=row)
 
     def _ask_again(self, uid: str) -> None:
         entry = self._entries.get(uid)

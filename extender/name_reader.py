@@ -1,27 +1,28 @@
-"""From the bytes of a list of known names to their rows, without a Python object per name.
+"""From the bytes of a list of known names to their rows and back, without a Python object per name.
 
 kube-scheduler asks about hundreds or thousands of names per pod, nearly always names that are known. To make each a string and
-to look it up in a dict costs several times as much as to compare all of them, as numbers of eight bytes, with those of the
-table. Which row to compare with is told by a hash without collisions among the known names, found when the table is made
-(hash and displace: Belazzougui, Botelho, Dietzfelbinger, ESA 2009).
+to look it up in a dict costs several times as much as to compare all of them at once with those of the table. Which row to
+compare with is told by a hash without collisions among the known names, found when the table is made (hash and displace:
+Belazzougui, Botelho, Dietzfelbinger, ESA 2009).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from ullage.model.arrays import Int32Array, IntArray
+from ullage.model.arrays import IntArray
 
 Words: TypeAlias = npt.NDArray[np.uint64]
+Lines: TypeAlias = npt.NDArray[np.uint8]
 
 _QUOTE: Final = ord('"')
 _COMMA: Final = ord(",")
-_BETWEEN: Final = b'","'
+_END: Final = ord("]")
 _WORD_BYTES: Final = 8
 _SLOTS_PER_NAME: Final = 8
 _NAMES_PER_GROUP: Final = 4
@@ -31,23 +32,8 @@ _GOLDEN: Final = 0x9E3779B97F4A7C15
 """2^64 over the golden ratio: multiples of it are spread evenly (Knuth, The Art of Computer Programming, 6.4)."""
 
 
-class Read(NamedTuple):
-    """A list of names that was understood.
-
-    Attributes
-    ----------
-    rows
-        int32 (n,), all >= 0.
-    bounds
-        int64 (n + 1,): where the quote before each name stands, and the length of the text.
-    """
-
-    rows: Int32Array
-    bounds: IntArray
-
-
 class NameReader:
-    """Reads lists of names of one table.
+    """Reads and writes lists of names of one table, as Go writes them.
 
     Parameters
     ----------
@@ -57,6 +43,37 @@ class NameReader:
 
     def __init__(self, names: Iterable[str]) -> None:
         texts = [msgspec.json.encode(name)[1:-1] for name in names]
+        self._lines = _lines(texts)
+        self._is_padded = bool(texts) and min(map(len, texts)) < max(map(len, texts))
+        self._rows_of = _of_one_length(self._lines) if texts and not self._is_padded else None
+        if self._rows_of is None:
+            self._rows_of = _OfAnyLength(texts).rows
+
+    def read(self, text: bytes) -> IntArray | None:
+        """Rows of a JSON list, int64 (n,); ``None`` if it is written otherwise, is empty, or holds a name that is not known.
+
+        Parameters
+        ----------
+        text
+            The list. It is compared byte by byte with the known names, so what is accepted is valid JSON.
+        """
+        assert self._rows_of is not None  # noqa: S101
+        return self._rows_of(text)
+
+    def text(self, rows: IntArray) -> bytes:
+        """The list of some names as JSON; `rows` are int64 (n,), >= 0."""
+        if not len(rows):
+            return b"[]"
+        lines = self._lines.take(rows, axis=0).tobytes()
+        if self._is_padded:
+            lines = lines.translate(None, b"\0")
+        return b"[%b]" % lines[:-1]
+
+
+class _OfAnyLength:
+    """Names that have to be cut out of a list before they can be compared."""
+
+    def __init__(self, texts: Sequence[bytes]) -> None:
         self._longest = max(map(len, texts), default=0)
         self._width = max(1, -(-self._longest // _WORD_BYTES)) * _WORD_BYTES
         self._window = np.dtype(f"S{self._width}")
@@ -64,56 +81,65 @@ class NameReader:
         self._masks = _masks(self._longest, self._width)
         self._hash = _hash_of(self._known)
 
-    def read(self, text: bytes) -> Read | None:
-        """Rows of a JSON list as Go writes it; ``None`` if it is written otherwise or holds a name that is not known.
-
-        Parameters
-        ----------
-        text
-            The list. It is compared byte by byte with the known names, so what is accepted is valid JSON.
-        """
+    def rows(self, text: bytes) -> IntArray | None:
+        """As `NameReader.read`."""
         if self._hash is None or not (text.startswith(b'["') and text.endswith(b'"]')) or b"\0" in text:
             return None
-        found = self._even(text) or self._uneven(text)
-        if found is None:
+        words = self._names(text)
+        if words is None:
             return None
-        words, bounds = found
         rows = self._hash.rows(words)
-        return Read(rows, bounds) if self._known.take(rows, axis=0).tobytes() == words.tobytes() else None
+        return rows if self._known.take(rows, axis=0).tobytes() == words.tobytes() else None
 
-    def _even(self, text: bytes) -> tuple[Words, IntArray] | None:
-        """The names as words, and their bounds, if all are of one length."""
-        length = text.find(b'"', 2) - 2
-        step = length + len(_BETWEEN)
-        if not 0 < length <= self._longest or (len(text) - 1) % step:
-            return None
-        count = (len(text) - 1) // step
-        data = b'%b,"%b' % (text[2:-1], bytes(self._width))
-        between = np.ndarray((count, len(_BETWEEN)), np.uint8, data, length, (step, 1))
-        if between.tobytes() != _BETWEEN * count:
-            return None
-        windows = np.ndarray((count,), self._window, data, 0, (step,)).copy()
-        return self._words(windows, self._masks[length]), np.arange(1, len(text) + 1, step)
-
-    def _uneven(self, text: bytes) -> tuple[Words, IntArray] | None:
-        """The same for names of any length."""
+    def _names(self, text: bytes) -> Words | None:
+        """The names as words without what follows them, (n, width / 8)."""
         data = np.frombuffer(text, dtype=np.uint8)
         quotes = np.flatnonzero(data == _QUOTE)
         opening, closing = quotes[0::2], quotes[1::2]
         if len(opening) != len(closing) or not (opening[1:] == closing[:-1] + 2).all():
             return None
-        bounds = np.append(opening, len(text))
         lengths = closing - opening - 1
-        if lengths.min() < 1 or lengths.max() > self._longest or (data[bounds[1:-1] - 1] != _COMMA).any():
+        if lengths.min() < 1 or lengths.max() > self._longest or (data[opening[1:] - 1] != _COMMA).any():
             return None
         window = np.ndarray((len(text),), self._window, text + bytes(self._width), 0, (1,))
-        return self._words(window[opening + 1], self._masks.take(lengths, axis=0)), bounds
-
-    def _words(self, windows: npt.NDArray[np.bytes_], masks: Words) -> Words:
-        """Names and what follows them, without what follows them: (n, width / 8)."""
-        words = windows.view(np.uint64).reshape(len(windows), self._width // _WORD_BYTES)
-        words &= masks
+        words = window[opening + 1].view(np.uint64).reshape(len(opening), self._width // _WORD_BYTES)
+        words &= self._masks.take(lengths, axis=0)
         return words
+
+
+def _of_one_length(lines: Lines) -> Callable[[bytes], IntArray | None] | None:
+    """What reads names that are of one length; ``None`` if they are too short to be compared by words."""
+    differing = np.flatnonzero((lines != lines[0]).any(axis=0))
+    begin, end = (int(differing[0]), int(differing[-1]) + 1) if len(differing) else (0, 1)
+    words = -(-(end - begin) // _WORD_BYTES)
+    # without the last byte, which is another one after the last name of a list
+    begin = min(begin, lines.shape[1] - 1 - words * _WORD_BYTES)
+    return _OfOneLength(lines, begin, words).rows if begin >= 0 else None
+
+
+class _OfOneLength:
+    """Names of one length, as many clusters have them: of a list only the order is not known beforehand."""
+
+    def __init__(self, lines: Lines, begin: int, words: int) -> None:
+        self._lines = lines
+        self._step = lines.shape[1]
+        self._begin, self._words = begin, words
+        self._hash = _hash_of(self._windows(lines.tobytes(), len(lines), 0))
+
+    def rows(self, text: bytes) -> IntArray | None:
+        """As `NameReader.read`."""
+        count, rest = divmod(len(text) - 1, self._step)
+        if rest or count < 1 or self._hash is None:
+            return None
+        rows = self._hash.rows(self._windows(text, count, 1))
+        expected: Lines = self._lines.take(rows, axis=0)
+        expected[-1, -1] = _END
+        return rows if text.startswith(b"[") and text.startswith(expected.data, 1) else None
+
+    def _windows(self, text: bytes, count: int, start: int) -> Words:
+        """What tells the names apart: (n, words)."""
+        shape, strides = (count, self._words), (self._step, _WORD_BYTES)
+        return np.ndarray(shape, np.uint64, text, start + self._begin, strides)
 
 
 class _Hash(NamedTuple):
@@ -122,36 +148,20 @@ class _Hash(NamedTuple):
     factors: Words
     displacements: Words
     shift: np.uint64
-    slots: Int32Array
+    slots: IntArray
 
-    def rows(self, words: Words) -> Int32Array:
-        """The only row that each name may have, int32 (n,)."""
+    def rows(self, words: Words) -> IntArray:
+        """The only row that each name may have, int64 (n,)."""
         hashes = words @ self.factors
         hashes += self.displacements.take(hashes & np.uint64(len(self.displacements) - 1))
         hashes >>= self.shift
         return self.slots.take(hashes.view(np.int64))
 
 
-def without(text: bytes, bounds: IntArray, rejected: IntArray) -> bytes:
-    """A list of names without some of them.
-
-    Parameters
-    ----------
-    text, bounds
-        The list, and `Read.bounds`.
-    rejected
-        int64 (k,): positions of names, ascending.
-    """
-    begins = [int(bounds[0]), *bounds[rejected + 1].tolist()]
-    ends = [*bounds[rejected].tolist(), int(bounds[-1])]
-    # a piece between two that are rejected, or behind the last one, may be empty
-    return b"[%b]" % b",".join([text[a : b - 1] for a, b in zip(begins, ends, strict=True) if a < b])
-
-
-def quoted(text: bytes, bounds: IntArray, positions: IntArray) -> list[bytes]:
-    """The names at some positions of a list, as JSON."""
-    begins, ends = bounds[positions].tolist(), bounds[positions + 1].tolist()
-    return [text[a : b - 1] for a, b in zip(begins, ends, strict=True)]
+def _lines(texts: Sequence[bytes]) -> Lines:
+    """Each name in quotes, with a comma, and with NULs up to the width of the longest: uint8 (N, width)."""
+    width = max(map(len, texts), default=0) + 3
+    return np.frombuffer(b"".join((b'"%b",' % text).ljust(width, b"\0") for text in texts), np.uint8).reshape(-1, width)
 
 
 def _masks(longest: int, width: int) -> Words:
@@ -175,7 +185,7 @@ def _attempt(words: Words, number: int) -> _Hash | None:
     of_group: dict[int, list[int]] = {}
     for row, group in enumerate((hashes & np.uint64(groups - 1)).tolist()):
         of_group.setdefault(group, []).append(row)
-    result = _Hash(factors, np.zeros(groups, np.uint64), shift, np.full(1 << (64 - int(shift)), -1, dtype=np.int32))
+    result = _Hash(factors, np.zeros(groups, np.uint64), shift, np.full(1 << (64 - int(shift)), -1, dtype=np.int64))
     for group in sorted(of_group, key=lambda each: -len(of_group[each])):
         if not _place(result, group, of_group[group], hashes):
             return None

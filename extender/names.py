@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from extender.name_reader import NameReader
-from ullage.model.arrays import BoolArray, Int32Array
+from extender.verbs import Names
+from ullage.model.arrays import BoolArray, IntArray
 
 MAX_SCORE: Final = 100
 """Largest score on the wire."""
@@ -28,14 +29,6 @@ _NUL: Final = 0
 _MOST_PADDING_RATIO: Final = 0.25
 
 
-class Names(Protocol):
-    """Names in order."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, position: int, /) -> str: ...
-
-
 class Known:
     """Names of rows of a table, which become strings only where they are asked for.
 
@@ -44,10 +37,10 @@ class Known:
     names
         The names of the table.
     rows
-        int32 (n,), all >= 0.
+        int64 (n,), all >= 0.
     """
 
-    def __init__(self, names: Sequence[str], rows: Int32Array) -> None:
+    def __init__(self, names: Sequence[str], rows: IntArray) -> None:
         self._names, self._rows = names, rows
 
     def __len__(self) -> int:
@@ -55,6 +48,10 @@ class Known:
 
     def __getitem__(self, position: int, /) -> str:
         return self._names[int(self._rows[position])]
+
+    def some(self, positions: IntArray) -> list[str]:
+        """The names at some positions."""
+        return [self._names[row] for row in self._rows[positions].tolist()]
 
 
 class NameTable:
@@ -72,7 +69,7 @@ class NameTable:
     Attributes
     ----------
     reader
-        Reads lists of these names.
+        Reads and writes lists of these names.
     """
 
     def __init__(self, names: Sequence[str], index: Mapping[str, int], version: int) -> None:
@@ -85,11 +82,11 @@ class NameTable:
     def __len__(self) -> int:
         return len(self.names)
 
-    def rows(self, names: Sequence[str]) -> Int32Array:
-        """Row of each name, int32 (n,); -1 for one that is not in the table."""
-        return np.fromiter(map(self._index.get, names, repeat(-1)), np.int32, len(names))
+    def rows(self, names: Sequence[str]) -> IntArray:
+        """Row of each name, int64 (n,); -1 for one that is not in the table."""
+        return np.fromiter(map(self._index.get, names, repeat(-1)), np.int64, len(names))
 
-    def priorities(self, names: Names, rows: Int32Array, scores: npt.NDArray[np.integer]) -> bytes:
+    def priorities(self, names: Names, rows: IntArray, scores: npt.NDArray[np.integer]) -> bytes:
         """HostPriorityList as JSON, in the order of `names`; scores are integers and nothing else.
 
         Parameters
@@ -97,11 +94,11 @@ class NameTable:
         names
             n names.
         rows
-            int32 (n,), their rows; -1 for a name that is not in the table.
+            int64 (n,), their rows; -1 for a name that is not in the table.
         scores
             Integer (n,); clipped to 0..`MAX_SCORE`.
         """
-        if not len(rows) or rows.min() >= 0:
+        if isinstance(names, Known) or not len(rows) or rows.min() >= 0:
             return b"[%b]" % self._known(rows, scores)
         known = rows >= 0
         parts = [_one(names[i], int(scores[i])) for i in np.flatnonzero(~known).tolist()]
@@ -109,7 +106,7 @@ class NameTable:
             parts.append(self._known(rows[known], scores[known]))
         return b"[%b]" % b",".join(parts)
 
-    def _known(self, rows: Int32Array, scores: npt.NDArray[np.integer]) -> bytes:
+    def _known(self, rows: IntArray, scores: npt.NDArray[np.integer]) -> bytes:
         if not len(rows):
             return b""
         entries = self._entries.take(rows, axis=0)
@@ -121,7 +118,7 @@ class NameTable:
         return bytes(entries)
 
 
-def has_duplicates(names: Names, rows: Int32Array, size: int) -> bool:
+def has_duplicates(names: Names, rows: IntArray, size: int) -> bool:
     """Whether a name stands twice.
 
     Parameters
@@ -129,17 +126,17 @@ def has_duplicates(names: Names, rows: Int32Array, size: int) -> bool:
     names
         n names; only those are looked at whose row is -1.
     rows
-        int32 (n,), their rows; -1 for a name that is not in the table.
+        int64 (n,), their rows; -1 for a name that is not in the table.
     size
         Rows of the table.
     """
     seen: BoolArray = np.zeros(size + 1, dtype=np.bool_)
     seen[rows] = True  # an unknown name falls on the last place
-    known = int(np.count_nonzero(seen[:size]))
-    if not seen[size]:
-        return known != len(rows)
+    different = int(np.count_nonzero(seen))
+    if different == len(rows) or not seen[size]:
+        return different != len(rows)
     unknown = [names[i] for i in np.flatnonzero(rows < 0).tolist()]
-    return known + len(set(unknown)) != len(rows)
+    return different - 1 + len(set(unknown)) != len(rows)
 
 
 def _entries(names: Iterable[str]) -> tuple[npt.NDArray[np.uint8], int]:

@@ -18,9 +18,9 @@ from extender.logs import note
 from extender.metrics import NEUTRAL, SCORED, Metrics
 from extender.names import NameTable
 from extender.recent import Recent
-from extender.verbs import PodRequest, Verdict, winner
+from extender.verbs import Names, PodRequest, Verdict, winner
 from extender.wire import Asked
-from ullage.model.arrays import Int16Array, Int32Array
+from ullage.model.arrays import Int16Array, IntArray
 from ullage.model.state import ClusterState
 from ullage.scoring.columns import NodeView
 from ullage.scoring.landing import Assumed
@@ -56,9 +56,9 @@ class Decision:
     """
 
     view: Callable[[ClusterState], NodeView]
-    filter_nodes: Callable[[NodeView, PodRequest, Int32Array, Assumed], Verdict]
-    prioritize: Callable[[NodeView, PodRequest, Int32Array, Assumed], Int16Array]
-    explain: Callable[[NodeView, PodRequest, Int32Array, Assumed], object]
+    filter_nodes: Callable[[NodeView, PodRequest, IntArray, Assumed], Verdict]
+    prioritize: Callable[[NodeView, PodRequest, IntArray, Assumed], Int16Array]
+    explain: Callable[[NodeView, PodRequest, IntArray, Assumed, Names | None], object]
     best_score: int = 10
 
 
@@ -237,36 +237,36 @@ class Scheduling:
         self._watch(self.clocks.monotonic() - started)
         return Opinion(value)
 
-    def verdict(self, view: NodeView, pod: PodRequest, rows: Int32Array) -> Verdict:
+    def verdict(self, view: NodeView, pod: PodRequest, rows: IntArray) -> Verdict:
         """Which of the nodes are rejected."""
         verdict = self.decision.filter_nodes(view, pod, rows, self._ledger.assumed(view, pod))
-        rejected = np.count_nonzero(verdict.rejected)
-        if rejected:
+        if len(verdict.positions):
             self._count_rejected(verdict)
-        if len(rows) - rejected == 1:
+        if len(rows) - len(verdict.positions) == 1:
             # The scheduler does not ask for scores where there is no choice.
             self._ledger.answered(view, pod, int(rows[~verdict.rejected][0]))
         return verdict
 
-    def scores(self, view: NodeView, pod: PodRequest, rows: Int32Array) -> Int16Array:
+    def scores(self, view: NodeView, pod: PodRequest, rows: IntArray) -> Int16Array:
         """Scores of the nodes; the pod is counted from now on where it will most likely go."""
         scores = self.decision.prioritize(view, pod, rows, self._ledger.assumed(view, pod))
         self._ledger.answered(view, pod, winner(rows, scores))
         return scores
 
-    def explanation(self, view: NodeView, pod: PodRequest, rows: Int32Array) -> object:
+    def explanation(self, view: NodeView, pod: PodRequest, rows: IntArray, names: Names | None) -> object:
         """How the decision comes about, for the best nodes if there are many. The ledger is read and stays as it is."""
         assumed = self._ledger.assumed(view)
         if len(rows) > MOST_EXPLAINED:
-            order = np.argsort(-self.decision.prioritize(view, pod, rows, assumed), kind="stable")
-            rows = rows[order[:MOST_EXPLAINED]]
-        return self.decision.explain(view, pod, rows, assumed)
+            scores = self.decision.prioritize(view, pod, rows, assumed)
+            order = np.argsort(-scores, kind="stable")[:MOST_EXPLAINED]
+            rows, names = rows[order], names and [names[position] for position in order.tolist()]
+        return self.decision.explain(view, pod, rows, assumed, names)
 
     def _count_rejected(self, verdict: Verdict) -> None:
-        _, *counts = np.bincount(verdict.code, minlength=len(verdict.codes)).tolist()
-        for code, count in zip(verdict.codes[1:], counts, strict=True):
+        _, *counts = np.bincount(verdict.code).tolist()
+        for code, count in zip(verdict.codes[1:], counts, strict=False):
             if count:
-                self.metrics.rejected.labels(code).inc(count)
+                self.metrics.rejected(code, count)
 
     def fault(self, verb: str, error: Exception) -> None:
         """Count a fault; a new kind of it is logged, once."""

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
+from extender.reading import load_apart
 from extender.signature import Signature, signature_of
 from ullage.errors import UllageError
 from ullage.model.state import ClusterState
 from ullage.sources.inputs import load
+
+_SMALL_BYTES: Final = 2**18
+"""A file that is read so fast that no call notices."""
 
 
 class StateFile:
@@ -41,8 +46,12 @@ class StateFile:
         if before == (None,):
             raise UllageError(f"{self.path}: is not there, or may not be read")
         try:
-            state = load([str(self.path)])
+            state = load([str(self.path)]) if self._is_small() else load_apart(self.path)
         finally:
             if signature_of([self.path]) != before:
                 self._seen = None
         return state
+
+    def _is_small(self) -> bool:
+        signature = self._seen[0] if self._seen else None
+        return signature is not None and signature[1] <= _SMALL_BYTES

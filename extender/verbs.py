@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from functools import cached_property
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
 
-from ullage.model.arrays import BoolArray, Int16Array, Int32Array
+from ullage.model.arrays import BoolArray, Int16Array, IntArray, frozen
 from ullage.model.measures import NodeMeasure
+from ullage.scoring import judged
 from ullage.scoring.columns import Column, Float32Array, NodeView, Room
-from ullage.scoring.combine import combine, reject, scaled
+from ullage.scoring.combine import scaled
 from ullage.scoring.demand import Demand, estimate
 from ullage.scoring.landing import NOTHING, Assumed, Landing
 from ullage.scoring.registry import FILTERS, SCORERS
@@ -21,7 +24,15 @@ DAEMONSET: Final = "pods of a DaemonSet are never rejected"
 EMPTY: Final = "no nodes were asked for"
 
 _DAEMONSET_KIND: Final = "DaemonSet"
-_RESOLVABLE: Final = (False, *(each.is_resolvable for each in FILTERS))
+_RESOLVABLE: Final = frozen((False, *(each.is_resolvable for each in FILTERS)), np.bool_)
+
+
+class Names(Protocol):
+    """Names in order."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, position: int, /) -> str: ...
 
 
 class PodRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,33 +78,34 @@ class Verdict:
 
     Attributes
     ----------
-    rejected
-        bool (n,).
-    codes
-        Codes that may stand in `code`, "" first.
     code
         int16 (n,), index into `codes`; 0 is kept.
+    codes
+        Codes that may stand in `code`, "" first.
     resolvable
-        Per code, whether evicting other pods would help: FailedNodes, else FailedAndUnresolvableNodes.
+        bool, per code: whether evicting other pods would help: FailedNodes, else FailedAndUnresolvableNodes.
     note
         Why nothing was judged; empty for a real verdict.
-    landing
-        What the numbers of a reason are taken from.
+    why
+        Code and numbers, as one sentence each, of some rejected rows, which are given by their positions.
     """
 
-    rejected: BoolArray
-    codes: tuple[str, ...]
     code: Int16Array
-    resolvable: tuple[bool, ...]
+    codes: tuple[str, ...]
+    resolvable: BoolArray
     note: str = ""
-    landing: Landing | None = field(default=None, repr=False)
+    why: Callable[[IntArray], list[str]] = field(default=lambda positions: [""] * len(positions), repr=False)
 
-    def reason(self, position: int) -> str:
-        """Code and numbers of a rejected row as one sentence; empty for one that is kept."""
-        code = int(self.code[position])
-        if not code or self.landing is None:
-            return ""
-        return f"{self.codes[code]}: {FILTERS[code - 1].reason(self.landing, position)}"
+    @cached_property
+    def rejected(self) -> BoolArray:
+        """Rows that are rejected, bool (n,)."""
+        rejected: BoolArray = self.code != 0
+        return rejected
+
+    @cached_property
+    def positions(self) -> IntArray:
+        """Positions of the rows that are rejected, int64 (k,)."""
+        return self.code.nonzero()[0]
 
 
 class NodeExplanation(msgspec.Struct, frozen=True, rename="camel"):
@@ -183,7 +195,7 @@ class Explanation(msgspec.Struct, frozen=True, rename="camel"):
     note: str
 
 
-def filter_nodes(view: NodeView | None, pod: PodRequest, rows: Int32Array, assumed: Assumed | None = None) -> Verdict:
+def filter_nodes(view: NodeView | None, pod: PodRequest, rows: IntArray, assumed: Assumed | None = None) -> Verdict:
     """Which of the asked rows cannot take the pod.
 
     A node is rejected only on fresh measures. Without a state, and for pods of a DaemonSet, all are kept.
@@ -195,20 +207,24 @@ def filter_nodes(view: NodeView | None, pod: PodRequest, rows: Int32Array, assum
     pod
         The pod.
     rows
-        int32 (n,), row per name that was asked for; -1 for a name that is not known, which is kept.
+        int64 (n,), row per name that was asked for; -1 for a name that is not known, which is kept.
     assumed
         What the ledger adds.
     """
     note = _neutral(view, rows) or (DAEMONSET if pod.owner_kind == _DAEMONSET_KIND else "")
     if view is None or note:
         none = np.zeros(len(rows), dtype=np.int16)
-        return Verdict(none != 0, ("", *(each.code for each in FILTERS)), none, _RESOLVABLE, note)
-    at = Landing(view, estimate(view, pod), assumed or NOTHING, rows)
-    code = reject(at, view.trouble.take(rows, mode="wrap"))
-    return Verdict(code != 0, tuple(view.codes), code, _RESOLVABLE, "", at)
+        return Verdict(none, ("", *(each.code for each in FILTERS)), _RESOLVABLE, note)
+    demand, assumed = estimate(view, pod), assumed or NOTHING
+    code = judged.codes(view, demand, assumed, rows)
+
+    def why(positions: IntArray) -> list[str]:
+        return judged.reasons(view, demand, assumed, rows[positions], code[positions])
+
+    return Verdict(code, view.codes, _RESOLVABLE, why=why)
 
 
-def prioritize(view: NodeView | None, pod: PodRequest, rows: Int32Array, assumed: Assumed | None = None) -> Int16Array:
+def prioritize(view: NodeView | None, pod: PodRequest, rows: IntArray, assumed: Assumed | None = None) -> Int16Array:
     """Score of each asked row, int16 (n,): 0..``scoring.scoreScale``; all 0 without a state.
 
     If a plan chose one of the rows for the pod, that one gets the highest score and the others 0.
@@ -216,10 +232,10 @@ def prioritize(view: NodeView | None, pod: PodRequest, rows: Int32Array, assumed
     if view is None or not len(rows):
         return np.zeros(len(rows), dtype=np.int16)
     assumed = assumed or NOTHING
-    return _scores(view, combine(view, estimate(view, pod), assumed, rows), rows, assumed)
+    return _scores(view, judged.scores(view, estimate(view, pod), assumed, rows), rows, assumed)
 
 
-def winner(rows: Int32Array, scores: Int16Array) -> int:
+def winner(rows: IntArray, scores: Int16Array) -> int:
     """Row of the highest score: where the pod is to be expected; -1 if no node stands out."""
     if not len(rows):
         return -1
@@ -228,8 +244,17 @@ def winner(rows: Int32Array, scores: Int16Array) -> int:
     return int(rows[best]) if alone else -1
 
 
-def explain(view: NodeView | None, pod: PodRequest, rows: Int32Array, assumed: Assumed | None = None) -> Explanation:
-    """What `filter_nodes` and `prioritize` would say of the rows, with every number; rows of -1 have no name."""
+def explain(
+    view: NodeView | None,
+    pod: PodRequest,
+    rows: IntArray,
+    assumed: Assumed | None = None,
+    names: Names | None = None,
+) -> Explanation:
+    """What `filter_nodes` and `prioritize` would say of the rows, with every number.
+
+    `names` are those that were asked for, of which a row of -1 says nothing.
+    """
     note = _neutral(view, rows)
     if view is None:
         return Explanation(None, None, None, None, {}, "", (), note)
@@ -244,18 +269,18 @@ def explain(view: NodeView | None, pod: PodRequest, rows: Int32Array, assumed: A
         demand=_demand(demand),
         weights=_weights(view),
         destination=view.names[assumed.destination] if assumed.destination >= 0 else "",
-        nodes=_nodes(Landing(view, demand, assumed, rows), rows, verdict, assumed),
+        nodes=_nodes(Landing(view, demand, assumed, rows), rows, verdict, names),
         note=verdict.note,
     )
 
 
-def _neutral(view: NodeView | None, rows: Int32Array) -> str:
+def _neutral(view: NodeView | None, rows: IntArray) -> str:
     if view is None:
         return NO_STATE
     return "" if len(rows) else EMPTY
 
 
-def _scores(view: NodeView, raw: Float32Array, rows: Int32Array, assumed: Assumed) -> Int16Array:
+def _scores(view: NodeView, raw: Float32Array, rows: IntArray, assumed: Assumed) -> Int16Array:
     settings = view.config.scoring
     scores = scaled(raw, rows, settings.score_scale, settings.minimum_span)
     if assumed.destination >= 0:
@@ -287,27 +312,40 @@ def _weights(view: NodeView) -> dict[str, float]:
     return {name: round(weight / total, 6) for name, weight in weights.items() if weight > 0}
 
 
-def _nodes(at: Landing, rows: Int32Array, verdict: Verdict, assumed: Assumed) -> tuple[NodeExplanation, ...]:
+def _nodes(at: Landing, rows: IntArray, verdict: Verdict, names: Names | None) -> tuple[NodeExplanation, ...]:
     if not len(rows):
         return ()
     view, chosen = at.view, _weights(at.view)
     terms = {each.name: each.score(at, None) for each in SCORERS if each.name in chosen}
-    raw = combine(view, at.demand, assumed, rows)
-    scores = _scores(view, raw, rows, assumed)
-    return tuple(
-        _node(at, row, position, verdict, terms, (float(raw[position]), int(scores[position])))
-        for position, row in enumerate(rows.tolist())
-    )
+    raw = judged.scores(view, at.demand, at.assumed, rows)
+    scores = _scores(view, raw, rows, at.assumed)
+    reasons = dict(zip(verdict.positions.tolist(), verdict.why(verdict.positions), strict=True))
+    found = []
+    for position, row in enumerate(rows.tolist()):
+        said = _Said(
+            names[position] if names is not None else view.names[row] if row >= 0 else "",
+            verdict.codes[int(verdict.code[position])],
+            reasons.get(position, ""),
+            {name: round(float(values[position]), 6) for name, values in terms.items()},
+            round(float(raw[position]), 6),
+            int(scores[position]),
+        )
+        found.append(_node(at, row, position, said))
+    return tuple(found)
 
 
-def _node(
-    at: Landing,
-    row: int,
-    position: int,
-    verdict: Verdict,
-    terms: dict[str, Float32Array],
-    result: tuple[float, int],
-) -> NodeExplanation:
+class _Said(NamedTuple):
+    """What the verbs say of a node."""
+
+    name: str
+    code: str
+    reason: str
+    terms: dict[str, float]
+    raw: float
+    score: int
+
+
+def _node(at: Landing, row: int, position: int, said: _Said) -> NodeExplanation:
     view = at.view
     extra = at.extra_on(position)
     unshown = view.unshown[row] if row >= 0 else (0.0, 0.0)
@@ -319,10 +357,10 @@ def _node(
 
     cpu, memory, commit = (a + b for a, b in zip(at.demand.amounts, extra, strict=True))
     return NodeExplanation(
-        name=view.names[row] if row >= 0 else "",
+        name=said.name,
         known=row >= 0 and bool(view.known[row]),
-        code=verdict.codes[int(verdict.code[position])],
-        reason=verdict.reason(position),
+        code=said.code,
+        reason=said.reason,
         cpu_ratio=fact(Column.CPU_SHARE, Column.CPU_SHARE_PER_CORE, cpu, limits.cpu),
         memory_ratio=fact(Column.MEMORY_SHARE, Column.MEMORY_SHARE_PER_BYTE, memory, limits.memory),
         worst_case_memory_ratio=fact(Column.COMMIT_OVER_VIRTUAL, Column.PER_VIRTUAL_BYTE, commit),
@@ -332,7 +370,7 @@ def _node(
         unshown_memory_bytes=float(unshown[1]),
         assumed_cpu_cores=extra[Room.CPU_CORES],
         assumed_memory_bytes=extra[Room.MEMORY_BYTES],
-        terms={name: round(float(values[position]), 6) for name, values in terms.items()},
-        raw=round(result[0], 6),
-        score=result[1],
+        terms=said.terms,
+        raw=said.raw,
+        score=said.score,
     )

@@ -14,16 +14,12 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 
-from extender.name_reader import quoted, without
-from extender.names import Known, Names, NameTable, has_duplicates
+from extender.names import Known, NameTable, has_duplicates
+from extender.pods import Manifest
 from extender.recent import Recent
-from extender.verbs import Verdict
+from extender.verbs import Names, Verdict
 from ullage.errors import InputError
-from ullage.model.arrays import Int32Array, IntArray
-from ullage.sources.objects import Pod
-
-MOST_DETAILED: Final = 8
-"""Most rejected nodes of an answer whose reason has numbers."""
+from ullage.model.arrays import IntArray
 
 _BROKEN: Final = (msgspec.MsgspecError, RecursionError, ValueError)
 _NOTHING: Final = msgspec.Raw()
@@ -68,26 +64,23 @@ class Asked(NamedTuple):
     names
         n names in the order of the request.
     rows
-        int32 (n,), their rows; -1 for a name that is not known.
+        int64 (n,), their rows; -1 for a name that is not known.
     echo
         JSON of all of them in the form of the request: list of names, or NodeList.
     objects
         Whether it is a NodeList.
-    bounds
-        Where the names stand in `echo` (`extender.name_reader.Read`); ``None`` if that is not known.
     """
 
     names: Names
-    rows: Int32Array
+    rows: IntArray
     echo: bytes
     objects: bool = False
-    bounds: IntArray | None = None
 
-    def quoted(self, positions: IntArray) -> list[bytes]:
-        """Some of the names as JSON."""
-        if self.bounds is not None:
-            return quoted(self.echo, self.bounds, positions)
-        return [_ENCODER.encode(self.names[position]) for position in positions.tolist()]
+    def some(self, positions: IntArray) -> list[str]:
+        """The names at some positions."""
+        if isinstance(self.names, Known):
+            return self.names.some(positions)
+        return [self.names[position] for position in positions.tolist()]
 
 
 class _Meta(msgspec.Struct, gc=False):
@@ -114,7 +107,7 @@ _NODES: Final = msgspec.json.Decoder(_NodeList)
 _RAWS: Final = msgspec.json.Decoder(_RawList)
 _RAW: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _STRING: Final = msgspec.json.Decoder(str)
-_POD: Final = msgspec.json.Decoder(Pod)
+_POD: Final = msgspec.json.Decoder(Manifest)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
@@ -152,7 +145,7 @@ def sliced_args(body: memoryview | bytes) -> tuple[bytes, bytes] | None:
     return text[len(_FIRST_KEY) : end], text[end + len(_KEYS_BETWEEN) : -1]
 
 
-def read_pod(raw: msgspec.Raw | bytes) -> Pod | None:
+def read_pod(raw: msgspec.Raw | bytes) -> Manifest | None:
     """The pod; ``None`` if it is not there or is no v1 Pod."""
     try:
         return _POD.decode(raw) if _is_there(raw) else None
@@ -192,23 +185,21 @@ def known_nodes(names: bytes, table: NameTable, recent: Recent[Asked]) -> Asked 
     found = recent.get(names)
     if found is not None:
         return found
-    read = table.reader.read(names)
-    if read is None or has_duplicates((), read.rows, len(table)):
+    rows = table.reader.read(names)
+    if rows is None or has_duplicates((), rows, len(table)):
         return None
-    found = Asked(Known(table.names, read.rows), read.rows, names, bounds=read.bounds)
+    found = Asked(Known(table.names, rows), rows, names)
     recent.put(names, found)
     return found
 
 
 def kept(asked: Asked, verdict: Verdict, table: NameTable) -> Asked:
     """The nodes that are not rejected, in the same order; `table` is the one that the rows are of."""
-    keeps = ~verdict.rejected
+    keeps = verdict.code == 0
     rows = asked.rows[keeps]
-    if asked.bounds is not None:
-        return Asked(
-            Known(table.names, rows), rows, without(asked.echo, asked.bounds, np.flatnonzero(verdict.rejected))
-        )
-    names = [asked.names[position] for position in np.flatnonzero(keeps).tolist()]
+    if isinstance(asked.names, Known):
+        return Asked(Known(table.names, rows), rows, table.reader.text(rows))
+    names = asked.some(np.flatnonzero(keeps))
     if not asked.objects:
         return Asked(names, rows, _ENCODER.encode(names))
     echo = _node_list(compress(_RAWS.decode(asked.echo).items, keeps.tolist()))
@@ -230,49 +221,25 @@ def filter_result(answered: Asked, failed: bytes = _NONE_FAILED) -> tuple[bytes,
     return b'{"Nodes":null,"NodeNames":', answered.echo, failed
 
 
-def reasons(verdict: Verdict) -> list[str]:
-    """Reason of each rejected node, in order.
-
-    The scheduler's event holds 1,024 characters, and each reason takes time to write: only the first `MOST_DETAILED` nodes are
-    told with their numbers; the others have in common what their code says, which the event counts as one reason.
-    """
-    positions = np.flatnonzero(verdict.rejected)
-    others = verdict.code[positions[MOST_DETAILED:]].tolist()
-    detailed = map(verdict.reason, positions[:MOST_DETAILED].tolist())
-    return [*detailed, *(_short(verdict.codes[code]) for code in others)]
-
-
 def failed_nodes(asked: Asked, verdict: Verdict) -> bytes:
     """End of an ExtenderFilterResult: each rejected node with its reason.
 
     A reason that evicting pods could cure goes to FailedNodes, where the scheduler tries preemption; any other to
-    FailedAndUnresolvableNodes. The reasons are those of `reasons`.
+    FailedAndUnresolvableNodes.
     """
-    positions = np.flatnonzero(verdict.rejected)
-    maps: tuple[list[bytes], list[bytes]] = ([], [])
-    detailed, others = positions[:MOST_DETAILED], positions[MOST_DETAILED:]
-    for name, position in zip(asked.quoted(detailed), detailed.tolist(), strict=True):
-        reason = _ENCODER.encode(verdict.reason(position))
-        maps[verdict.resolvable[verdict.code[position]]].append(name + b":" + reason)
-    code_of_others = verdict.code[others]
-    for code in np.flatnonzero(np.bincount(code_of_others)).tolist():
-        names, reason = (
-            asked.quoted(others[code_of_others == code]),
-            b":" + _ENCODER.encode(_short(verdict.codes[code])),
-        )
-        maps[verdict.resolvable[code]].append((reason + b",").join(names) + reason)
-    unresolvable, resolvable = map(b",".join, maps)
-    return b',"FailedNodes":{%b},"FailedAndUnresolvableNodes":{%b},"Error":""}' % (resolvable, unresolvable)
+    positions = verdict.positions
+    resolvable = verdict.resolvable.take(verdict.code.take(positions))
+    maps = []
+    for chosen in (positions[resolvable], positions[~resolvable]):
+        reasons = verdict.why(chosen) if len(chosen) else ()
+        maps.append(_ENCODER.encode(dict(zip(asked.some(chosen), reasons, strict=True))))
+    return b',"FailedNodes":%b,"FailedAndUnresolvableNodes":%b,"Error":""}' % tuple(maps)
 
 
 def filter_error(message: str) -> bytes:
     """ExtenderFilterResult that says only that the call failed."""
     head = b'{"Nodes":null,"NodeNames":[],"FailedNodes":{},"FailedAndUnresolvableNodes":{},"Error":'
     return head + _ENCODER.encode(message) + b"}"
-
-
-def _short(code: str) -> str:
-    return f"{code}: the verb explain has the numbers"
 
 
 def _is_there(raw: msgspec.Raw | bytes) -> bool:

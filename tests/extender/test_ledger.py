@@ -7,6 +7,8 @@ import threading
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from benchmarks.burst import PLAYS, load, measure, oracle, play, spread
 from extender.ledger import Destination, Ledger
@@ -201,6 +203,30 @@ def test_plans_steer_migrations_and_replacements_once(ledger: Ledger, seen: Node
     assert ledger.assumed(seen).destination == -1
     clock.seconds += 601
     assert ledger.assumed(seen, other(1)).destination == -1
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(-1, 1), st.booleans()), max_size=30), st.data())
+def test_what_changed_between_two_values_is_told(steps: list[tuple[int, int, bool]], data: st.DataObject) -> None:
+    seen = view(two_nodes().build(), defaults())
+    ledger, taken = Ledger(defaults(), Hands()), [NOTHING]
+    for number, row, is_taken in steps:
+        ledger.answered(seen, other(number), row)
+        if is_taken:
+            taken.append(ledger.assumed(seen))
+    first, last = sorted(data.draw(st.tuples(*[st.integers(0, len(taken) - 1)] * 2)))
+    told = taken[last].changed_since(taken[first])
+    differing = (taken[first].spread(3) != taken[last].spread(3)).any(axis=0)
+    assert told is None or set(told) >= set(np.flatnonzero(differing).tolist())
+
+
+def test_a_long_log_begins_anew(ledger: Ledger, seen: NodeView) -> None:
+    ledger.answered(seen, other(0), 0)
+    first = ledger.assumed(seen)
+    for number in range(3000):
+        ledger.answered(seen, other(1), number % 2)
+        last = ledger.assumed(seen)
+    assert len(last.log) < 2000
+    assert last.changed_since(first) == [1]
 
 
 def test_many_threads_leave_sums_that_add_up(ledger: Ledger, seen: NodeView) -> None:

@@ -23,7 +23,7 @@ POD = PodRequest(uid="p", namespace="shop", name="p", requests_cpu_cores=1, requ
 
 
 def rows(*values: int) -> Int32Array:
-    return np.array(values, dtype=np.int32)
+    return np.array(values, dtype=np.int64)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def seen() -> NodeView:
 
 def test_before_the_first_state_all_are_kept_and_equal() -> None:
     verdict = filter_nodes(None, POD, rows(-1, -1))
-    assert (verdict.rejected.tolist(), verdict.note, verdict.reason(0)) == ([False, False], NO_STATE, "")
+    assert (verdict.rejected.tolist(), verdict.note, verdict.why(verdict.positions)) == ([False, False], NO_STATE, [])
     assert prioritize(None, POD, rows(-1, -1)).tolist() == [0, 0]
     assert explain(None, POD, rows(-1)).note == NO_STATE
 
@@ -47,11 +47,9 @@ def test_rejected_nodes_say_why_with_numbers_and_whether_eviction_would_help(see
     verdict = filter_nodes(seen, POD, rows(3, 2, -1, 4, 0))
     assert verdict.rejected.tolist() == [True, True, False, False, False]
     assert verdict.note == ""
-    assert verdict.reason(0) == "limit-pressure: everything stalls on memory 50% of the time, above the limit of 10%"
-    assert verdict.reason(1) == (
-        "limit-memory: predicted memory peak 67Gi of 64Gi (105%) with this pod, above the limit of 95%"
-    )
-    assert verdict.reason(4) == ""
+    pressure, memory = verdict.why(verdict.positions)
+    assert pressure == "limit-pressure: everything stalls on memory 50% of the time, above the limit of 10%"
+    assert memory == ("limit-memory: predicted memory peak 67Gi of 64Gi (105%) with this pod, above the limit of 95%")
     assert [verdict.resolvable[code] for code in verdict.code[:2]] == [False, True]
 
 
@@ -59,14 +57,14 @@ def test_reasons_count_what_is_assumed(seen: NodeView) -> None:
     assumed = Assumed(np.array([0]), np.array([[0.5], [50 * GIB], [0]], dtype=np.float32))
     verdict = filter_nodes(seen, POD, rows(1, 0), assumed)
     assert verdict.rejected.tolist() == [False, True]
-    assert "67Gi of 64Gi" in verdict.reason(1)
+    assert "67Gi of 64Gi" in verdict.why(verdict.positions)[0]
 
 
 def test_a_cpu_reason_says_cores(seen: NodeView) -> None:
     pod = msgspec.structs.replace(POD, requests_cpu_cores=10, requests_memory_bytes=GIB)
-    assert filter_nodes(seen, pod, rows(0)).reason(0) == (
+    assert filter_nodes(seen, pod, rows(0)).why(rows(0)) == [
         "limit-cpu: predicted CPU peak 10.50 of 8.00 cores (131%) with this pod, above the limit of 100%"
-    )
+    ]
 
 
 def test_pods_of_daemonsets_are_never_rejected(seen: NodeView) -> None:
@@ -106,13 +104,13 @@ def test_answers_do_not_depend_on_the_order_of_the_question(data: st.DataObject)
     state = data.draw(clusters(least=1))
     seen = view(state, everything())
     assumed = data.draw(assumptions(len(seen)))
-    asked = np.array(data.draw(st.permutations(range(len(seen)))), dtype=np.int32)
+    asked = np.array(data.draw(st.permutations(range(len(seen)))), dtype=np.int64)
     scores, verdict = prioritize(seen, POD, asked, assumed), filter_nodes(seen, POD, asked, assumed)
     assert scores.dtype == np.int16
     assert scores.min() >= 0
     assert scores.max() <= 10
     order = np.argsort(asked)
-    every = np.arange(len(seen), dtype=np.int32)
+    every = np.arange(len(seen), dtype=np.int64)
     np.testing.assert_array_equal(scores[order], prioritize(seen, POD, every, assumed))
     np.testing.assert_array_equal(verdict.code[order], filter_nodes(seen, POD, every, assumed).code)
 
@@ -122,7 +120,7 @@ def test_answers_do_not_depend_on_the_order_of_the_question(data: st.DataObject)
 def test_an_explanation_says_what_the_verbs_say(data: st.DataObject) -> None:
     seen = view(data.draw(clusters(least=1)), everything())
     assumed = data.draw(assumptions(len(seen)))
-    asked = np.array([*range(len(seen)), -1], dtype=np.int32)
+    asked = np.array([*range(len(seen)), -1], dtype=np.int64)
     said = explain(seen, POD, asked, assumed)
     assert [node.score for node in said.nodes] == prioritize(seen, POD, asked, assumed).tolist()
     verdict = filter_nodes(seen, POD, asked, assumed)
@@ -145,3 +143,8 @@ def test_an_explanation_has_the_numbers(seen: NodeView) -> None:
     assert first.cpu_ratio == pytest.approx((2 + 0.85 + 0.15) / 8, abs=1e-5)
     assert (first.assumed_memory_bytes, first.known) == (5 * GIB, True)
     assert (unknown.name, unknown.known, unknown.cpu_ratio, unknown.code) == ("e", False, None, "")
+
+
+def test_an_explanation_names_nodes_that_are_not_known(seen: NodeView) -> None:
+    said = explain(seen, POD, rows(-1, 0), names=["new", "a"])
+    assert [(node.name, node.known) for node in said.nodes] == [("new", False), ("a", True)]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from extender.wire import MOST_DETAILED
 from tests.builders import Cluster
 from tests.extender.go_client import decode_filter, decode_priorities
 from tests.extender.serving import NAMES, OBSERVED_AT, POD, Service, args, cluster, node_list
+from ullage.model.measures import NodeMeasure
+from ullage.model.resources import MEMORY_INDEX
 
+GIB = 2.0**30
 SERVICE = Service(cluster())
 KEYS = {"pod": "Pod", "nodes": "Nodes", "nodenames": "NodeNames"}
 
@@ -41,17 +45,17 @@ def test_a_rejected_node_has_a_reason_with_its_code() -> None:
     assert not result.failed.keys() & result.unresolvable.keys()
 
 
-def test_of_many_rejected_nodes_the_first_are_told_with_numbers() -> None:
+def test_every_rejected_node_is_told_with_its_numbers() -> None:
     built = Cluster()
-    for number in range(MOST_DETAILED + 10):
-        built.node(f"n{number:03}", cpu=16, memory="64Gi", use_cpu=2, use_memory="63Gi")
+    for number in range(30):
+        built.node(f"n{number:03}", cpu=16, memory="64Gi", use_cpu=2, use_memory=(630 + number) * GIB / 10)
     state = built.build(observed_at=OBSERVED_AT)
     result = decode_filter(Service(state).call("filter", args(list(state.nodes.name))))
-    reasons = [*result.failed.values(), *result.unresolvable.values()]
     assert result.kept == []
-    assert len(reasons) == MOST_DETAILED + 10
-    assert sum("%" in reason for reason in reasons) == MOST_DETAILED
-    assert len({reason.partition(":")[0] for reason in reasons}) == 1
+    assert result.unresolvable == {}
+    assert list(result.failed) == list(state.nodes.name)
+    shares = [f"({0.7 * 4 / 64 + (63 + number / 10) / 64:.0%})" for number in range(30)]
+    assert all(share in reason for share, reason in zip(shares, result.failed.values(), strict=True))
 
 
 def test_scores_are_integers_of_the_nodes_asked_for() -> None:
@@ -172,3 +176,47 @@ def test_half_and_damaged_bodies_break_nothing(cut, flip, byte) -> None:
     for body in (bytes(whole), bytes(whole[: cut % len(whole)])):
         decode_filter(SERVICE.call("filter", body))
         decode_priorities(SERVICE.call("prioritize", body))
+
+
+@settings(deadline=None)
+@given(
+    values=st.lists(
+        st.sampled_from([math.nan, math.inf, -math.inf, -1.0, 0.0, 1e300, 63 * GIB]), min_size=6, max_size=6
+    ),
+    measure=st.sampled_from([NodeMeasure.CPU_MEAN_CORES, NodeMeasure.MEMORY_MEAN_BYTES, NodeMeasure.SWAP_USED_BYTES]),
+    allocatable=st.sampled_from([math.nan, 0.0, 64 * GIB]),
+)
+def test_whatever_numbers_a_state_holds_the_answers_are_whole(values, measure, allocatable) -> None:
+    state = cluster(nodes=6)
+    measures, amounts = state.nodes.measures.value.copy(), state.nodes.allocatable.copy()
+    measures[:, measure], amounts[::2, MEMORY_INDEX] = values, allocatable
+    nodes = replace(state.nodes, measures=replace(state.nodes.measures, value=measures), allocatable=amounts)
+    service, asked = Service(replace(state, nodes=nodes)), [*state.nodes.name, "new"]
+    result = decode_filter(service.call("filter", args(asked)))
+    assert sorted([*result.kept, *result.failed, *result.unresolvable]) == sorted(asked)
+    assert all("nan" not in reason for reason in [*result.failed.values(), *result.unresolvable.values()])
+    assert decode_priorities(service.call("prioritize", args(asked))).keys() == set(asked)
+    explained = json.loads(service.call("explain", args(asked)), parse_constant=pytest.fail)
+    assert [node["name"] for node in explained["explanation"]["nodes"]] == asked
+    assert service.value("exceptions_total", verb="filter") == 0
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries({"metadata": st.fixed_dictionaries({"name": names | json_values})}) | json_values,
+        max_size=8,
+    )
+)
+def test_whatever_stands_among_node_objects_each_named_one_is_answered_once(items) -> None:
+    result = decode_filter(SERVICE.call("filter", {"Pod": POD, "Nodes": {"items": items}, "NodeNames": None}))
+    found = [each["metadata"]["name"] for each in items if _is_named(each)]
+    assert result.error == ""
+    assert sorted([*result.kept, *result.failed]) == sorted(set(found))
+    scored = decode_priorities(SERVICE.call("prioritize", {"Pod": POD, "Nodes": {"items": items}, "NodeNames": None}))
+    assert scored.keys() == set(found)
+
+
+def _is_named(item: object) -> bool:
+    metadata = item.get("metadata") if isinstance(item, dict) else None
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return isinstance(name, str) and name != ""

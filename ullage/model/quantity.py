@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 from functools import lru_cache
+from math import frexp
 from typing import Final
 
 from ullage.errors import QuantityError
@@ -18,6 +19,7 @@ _NUMBER: Final = re.compile(
 )
 _DECIMAL: Final = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY: Final = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
+_UNITS: Final = ("", *_BINARY)
 _LIMIT: Final = 2**63
 
 
@@ -81,8 +83,9 @@ def format_bytes(value: float) -> str:
     """Bytes for people: the largest binary unit that leaves a number of at least one, three digits; ``?`` for NaN."""
     if value != value:
         return "?"
-    for suffix, power in reversed(_BINARY.items()):
-        if abs(value) >= 2**power:
-            number = value / 2**power
-            return f"{number:.3g}{suffix}" if abs(number) < 999.5 else f"{number:.0f}{suffix}"
-    return f"{value:.0f}"
+    # frexp's fraction is below one, so its exponent is one above the power of two that the value reaches
+    step = min(max(0, (frexp(value)[1] - 1) // 10), len(_BINARY))
+    if not step:
+        return f"{value:.0f}"
+    number = value / 2.0 ** (10 * step)
+    return f"{number:.3g}{_UNITS[step]}" if abs(number) < 999.5 else f"{number:.0f}{_UNITS[step]}"

@@ -7,7 +7,7 @@ known, falls on it, so such a node is scored as the median node; facts that were
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, TypeAlias
@@ -22,6 +22,7 @@ from ullage.model.state import ClusterState, Owner
 
 if TYPE_CHECKING:
     from ullage.scoring.demand import Demand
+    from ullage.scoring.judged import Judged
     from ullage.scoring.landing import Scorer
 
 Float32Array: TypeAlias = npt.NDArray[np.float32]
@@ -110,8 +111,10 @@ class NodeView:
     fixed
         float32 (N + 1,): weighted sum of the scorers that do not depend on the pod.
     demands
-        Demands that were estimated on this view, by what they depend on: a memory of `ullage.scoring.demand.estimate`, the one
-        member that changes, and that nothing else depends on.
+        Demands that were estimated on this view, by what they depend on: a memory of `ullage.scoring.demand.estimate`.
+    judged
+        What demands come to on every node: a memory of `ullage.scoring.judged`. These two are the members that change; no
+        result depends on what is in them.
     """
 
     state: ClusterState
@@ -124,7 +127,7 @@ class NodeView:
     room: Float32Array
     least: tuple[float, ...]
     trouble: Int16Array
-    codes: Sequence[str]
+    codes: tuple[str, ...]
     known: BoolArray
     unshown: FloatArray
     siblings: FloatArray
@@ -132,7 +135,8 @@ class NodeView:
     terms: tuple[Scorer, ...]
     weights: Float32Array
     fixed: Float32Array
-    demands: dict[tuple[object, ...], Demand] = field(default_factory=dict, repr=False)
+    demands: dict[tuple[object, ...], Demand] = field(default_factory=dict, init=False, repr=False)
+    judged: dict[Demand, Judged] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.names)

@@ -5,9 +5,14 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
+
 from ullage.estimation.forecast import Forecast
+from ullage.model.arrays import frozen
 from ullage.model.measures import WorkloadMeasure
 from ullage.model.resources import CPU_INDEX, MEMORY_INDEX
 from ullage.model.state import ClusterState, Owner, WorkloadKind
@@ -87,6 +92,13 @@ class Demand:
     def amounts(self) -> tuple[float, float, float]:
         """Cores, bytes and committed bytes, in the order of `ullage.scoring.columns.Room`."""
         return self.cpu_cores, self.memory_bytes, self.committed_bytes
+
+    @cached_property
+    def brought(self) -> npt.NDArray[np.float32]:
+        """The amounts, the third twice, as `ullage.scoring.landing` adds them: float32 (4, 1)."""
+        return frozen(
+            [[self.cpu_cores], [self.memory_bytes], [self.committed_bytes], [self.committed_bytes]], np.float32
+        )
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, TypeAlias
 
 import numpy as np
 
-from ullage.model.arrays import BoolArray, Int32Array, IntArray, frozen
+from ullage.model.arrays import BoolArray, FloatArray, Int16Array, Int32Array, IntArray, frozen
 from ullage.scoring.columns import Column, Float32Array, NodeView, Room
 from ullage.scoring.demand import Demand
 
@@ -28,11 +28,16 @@ class Assumed:
         float32 (3, K) over `Room`: cores, bytes, committed bytes; >= 0.
     destination
         Row of the node that a plan chose for the pod that is asked about; -1 without one.
+    log, logged
+        Rows whose amounts were changed, one after the other, and how many of them this value has in it. Values that share a log
+        differ in the rows that stand between, and in no others.
     """
 
     rows: IntArray
     amount: Float32Array
     destination: int = -1
+    log: Sequence[int] | None = field(default=None, repr=False)
+    logged: int = 0
     _spread: Float32Array | None = field(default=None, init=False, repr=False)
 
     def spread(self, size: int) -> Float32Array:
@@ -46,8 +51,22 @@ class Assumed:
             object.__setattr__(self, "_spread", found)
         return found
 
+    def changed_since(self, before: Assumed) -> list[int] | None:
+        """Rows, each once, without which both say the same; ``None`` if `before` has rows that are not here."""
+        if self.log is not None and self.log is before.log and before.logged <= self.logged:
+            return [*set(self.log[before.logged : self.logged])]
+        at = self.rows.searchsorted(before.rows)
+        if len(at) and (at[-1] == len(self.rows) or (self.rows[at] != before.rows).any()):
+            return None
+        earlier = np.zeros_like(self.amount)
+        earlier[:, at] = before.amount
+        found: list[int] = self.rows[(self.amount != earlier).any(axis=0)].tolist()
+        return found
 
-NOTHING: Final = Assumed(frozen((), np.int64), frozen(np.zeros((3, 0)), np.float32))
+
+_NO_ROWS: Final[IntArray] = frozen((), np.int64)
+
+NOTHING: Final = Assumed(_NO_ROWS, frozen(np.zeros((3, 0)), np.float32))
 """Nothing is assumed."""
 
 
@@ -75,7 +94,15 @@ class Landing:
         self.demand = demand
         self.assumed = assumed
         # take turns indices of any other type into this one, each time
-        self._rows = rows if isinstance(rows, slice) else rows.astype(np.intp)
+        self._rows = rows if isinstance(rows, slice) else rows.astype(np.intp, copy=False)
+
+    @classmethod
+    def on_assumed(cls, view: NodeView, demand: Demand, assumed: Assumed, rows: IntArray) -> Landing:
+        """A landing on some of ``assumed.rows``."""
+        at = cls(view, demand, assumed, rows)
+        # spares the scatter over all rows and the gather
+        at.__dict__["_spread"] = assumed.amount.take(assumed.rows.searchsorted(rows), axis=1).take(_LANDS, axis=0)
+        return at
 
     def column(self, column: Column) -> Float32Array:
         """One fact, float32 (n,), not to be written."""
@@ -113,8 +140,7 @@ class Landing:
     @cached_property
     def _after(self) -> Float32Array:
         """Shares and commitments after the landing, float32 (4, n)."""
-        amounts = self.demand.amounts
-        brought: Float32Array = np.array([[amounts[kind]] for kind in _LANDS], dtype=np.float32)
+        brought = self.demand.brought
         if self._spread is not None:
             brought = self._spread + brought
         after: Float32Array = np.multiply(self._facts[Column.CPU_SHARE_PER_CORE : Column.GROWTH_SHARE], brought)
@@ -139,6 +165,17 @@ class Landing:
         growth: Float32Array = self._facts[Column.GROWTH_SHARE]
         return growth
 
+    @property
+    def fixed(self) -> Float32Array:
+        """Weighted sum of the scorers that do not depend on the pod, float32 (n,), not to be written."""
+        return _at(self.view.fixed, self._rows)
+
+    @property
+    def trouble(self) -> Int16Array:
+        """What filters say that do not depend on the pod, int16 (n,), not to be written."""
+        rows = self._rows
+        return self.view.trouble[rows] if isinstance(rows, slice) else self.view.trouble.take(rows, mode="wrap")
+
     def with_mean(self, cpu_cores: float, memory_bytes: float) -> Float32Array:
         """Measured mean use with a pod of that size and the assumed ones, cores and bytes: float32 (2, n)."""
         use = self.pair(Column.CPU_MEAN_CORES) + np.array([[cpu_cores], [memory_bytes]], dtype=np.float32)
@@ -152,15 +189,15 @@ class Landing:
 
     def extra_on(self, position: int) -> tuple[float, float, float]:
         """What other pods add on one of the n rows: cores, bytes, committed bytes."""
-        if not len(self.assumed.rows):
+        if self._spread is None:
             return 0.0, 0.0, 0.0
-        cpu, memory, commit, _ = self.assumed.spread(len(self.view) + 1)[:, self._row(position)].tolist()
+        cpu, memory, commit, _ = self._spread[:, position].tolist()
         return cpu, memory, commit
 
-    def left(self, kind: Room, position: int) -> float:
-        """What would be left below a hard limit on one of the n rows; negative beyond it, infinite where it is not known."""
-        room = float(self.view.room[kind, self._row(position)])
-        return room - self.demand.amounts[kind] - self.extra_on(position)[kind]
+    def left(self, kind: Room) -> FloatArray:
+        """What would be left below a hard limit, float64 (n,); negative beyond it, infinite where it is not known."""
+        left = _at(self.view.room[kind], self._rows) - np.float64(self.demand.amounts[kind])
+        return left if self.extra is None else left - self.extra[kind]
 
     def exceeds(self, kind: Room) -> BoolArray:
         """Whether the landing would pass a hard limit, bool (n,), not to be written; False where it is not known."""
@@ -172,7 +209,7 @@ class Landing:
         """Which hard limits would be passed, bool (3, n)."""
         limited = len(Room) if self.view.least[Room.COMMIT_BYTES] < np.inf else int(Room.COMMIT_BYTES)
         over: BoolArray = np.zeros((len(Room), self.size), dtype=np.bool_)
-        wanted: Float32Array = np.array([[each] for each in self.demand.amounts[:limited]], dtype=np.float32)
+        wanted = self.demand.brought[:limited]
         if self._spread is not None:
             wanted = self._spread[:limited] + wanted
         np.less(_at(self.view.room[:limited], self._rows), wanted, out=over[:limited])
@@ -219,8 +256,8 @@ class Filter:
         The code of `ullage.model.codes` that a rejection carries.
     rejects
         Rows that it rejects on fresh proof, bool (n,); a fact that is not known never rejects.
-    reason
-        Sentence with the numbers for one row of a landing.
+    reasons
+        For each row of a landing, none of which may be unknown, a sentence with the numbers.
     is_resolvable
         Whether evicting other pods would help.
     is_fixed
@@ -229,7 +266,7 @@ class Filter:
 
     code: str
     rejects: Callable[[Landing], BoolArray]
-    reason: Callable[[Landing, int], str]
+    reasons: Callable[[Landing], list[str]]
     is_resolvable: bool = True
     is_fixed: bool = False
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Iterator
+
+import numpy as np
 
 from ullage.model.arrays import BoolArray
 from ullage.model.quantity import format_bytes
@@ -20,31 +22,29 @@ def exceeds_memory(at: Landing) -> BoolArray:
     return at.exceeds(Room.MEMORY_BYTES)
 
 
-def _cpu_reason(at: Landing, position: int) -> str:
-    allocatable = at.fact(Column.CPU_ALLOCATABLE_CORES, position)
+def _cpu_reasons(at: Landing) -> list[str]:
     limit = at.view.config.scoring.limits.cpu
-    peak = allocatable * limit - at.left(Room.CPU_CORES, position)
-    return (
-        f"predicted CPU peak {peak:.2f} of {allocatable:.2f} cores ({peak / allocatable:.0%}) with this pod, "
-        f"above the limit of {limit:.0%}"
-    )
+    above = f"with this pod, above the limit of {limit:.0%}"
+    return [
+        f"predicted CPU peak {peak:.2f} of {most:.2f} cores ({peak / most:.0%}) {above}"
+        for peak, most in _peaks(at, Column.CPU_ALLOCATABLE_CORES, Room.CPU_CORES, limit)
+    ]
 
 
-def _memory_reason(at: Landing, position: int) -> str:
-    allocatable = at.fact(Column.MEMORY_ALLOCATABLE_BYTES, position)
+def _memory_reasons(at: Landing) -> list[str]:
     limit = at.view.config.scoring.limits.memory
-    peak = allocatable * limit - at.left(Room.MEMORY_BYTES, position)
-    return (
-        f"predicted memory peak {format_bytes(peak)} of {_size(allocatable)} ({peak / allocatable:.0%}) with this pod, "
-        f"above the limit of {limit:.0%}"
-    )
+    above = f"with this pod, above the limit of {limit:.0%}"
+    return [
+        f"predicted memory peak {format_bytes(peak)} of {format_bytes(most)} ({peak / most:.0%}) {above}"
+        for peak, most in _peaks(at, Column.MEMORY_ALLOCATABLE_BYTES, Room.MEMORY_BYTES, limit)
+    ]
 
 
-@lru_cache(maxsize=256)
-def _size(allocatable: float) -> str:
-    """Nodes come in few sizes."""
-    return format_bytes(allocatable)
+def _peaks(at: Landing, allocatable: Column, room: Room, limit: float) -> Iterator[tuple[float, float]]:
+    """Peak after the landing, and what is allocatable, row by row."""
+    most = at.raw(allocatable).astype(np.float64)
+    return zip((most * limit - at.left(room)).tolist(), most.tolist(), strict=True)
 
 
-LIMIT_MEMORY = Filter("limit-memory", exceeds_memory, _memory_reason)
-LIMIT_CPU = Filter("limit-cpu", exceeds_cpu, _cpu_reason)
+LIMIT_MEMORY = Filter("limit-memory", exceeds_memory, _memory_reasons)
+LIMIT_CPU = Filter("limit-cpu", exceeds_cpu, _cpu_reasons)

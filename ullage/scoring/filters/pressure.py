@@ -16,10 +16,12 @@ def exceeds(at: Landing) -> BoolArray:
     return result
 
 
-def _reason(at: Landing, position: int) -> str:
-    stalled = at.fact(Column.PSI_MEMORY_FULL_RATIO, position)
+def _reasons(at: Landing) -> list[str]:
     limit = at.view.config.scoring.limits.memory_stalled
-    return f"everything stalls on memory {stalled:.0%} of the time, above the limit of {limit:.0%}"
+    return [
+        f"everything stalls on memory {stalled:.0%} of the time, above the limit of {limit:.0%}"
+        for stalled in at.raw(Column.PSI_MEMORY_FULL_RATIO).tolist()
+    ]
 
 
-LIMIT_PRESSURE = Filter("limit-pressure", exceeds, _reason, is_resolvable=False, is_fixed=True)
+LIMIT_PRESSURE = Filter("limit-pressure", exceeds, _reasons, is_resolvable=False, is_fixed=True)

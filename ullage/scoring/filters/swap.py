@@ -16,9 +16,12 @@ def exceeds(at: Landing) -> BoolArray:
     return result
 
 
-def _reason(at: Landing, position: int) -> str:
-    used = at.fact(Column.SWAP_USED_RATIO, position)
-    return f"{used:.0%} of the swap is used, above the limit of {at.view.config.scoring.limits.swap_used:.0%}"
+def _reasons(at: Landing) -> list[str]:
+    limit = at.view.config.scoring.limits.swap_used
+    return [
+        f"{used:.0%} of the swap is used, above the limit of {limit:.0%}"
+        for used in at.raw(Column.SWAP_USED_RATIO).tolist()
+    ]
 
 
-LIMIT_SWAP = Filter("limit-swap", exceeds, _reason, is_resolvable=False, is_fixed=True)
+LIMIT_SWAP = Filter("limit-swap", exceeds, _reasons, is_resolvable=False, is_fixed=True)

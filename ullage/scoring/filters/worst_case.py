@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ullage.model.arrays import BoolArray
 from ullage.model.quantity import format_bytes
 from ullage.scoring.columns import Column, Room
@@ -13,14 +15,15 @@ def exceeds(at: Landing) -> BoolArray:
     return at.exceeds(Room.COMMIT_BYTES)
 
 
-def _reason(at: Landing, position: int) -> str:
+def _reasons(at: Landing) -> list[str]:
     limit = at.view.config.memory.worst_case_limit_ratio or 0.0
-    virtual = 1.0 / at.fact(Column.PER_VIRTUAL_BYTE, position)
-    commit = virtual * limit - at.left(Room.COMMIT_BYTES, position)
-    return (
-        f"full guests would need {format_bytes(commit)} of {format_bytes(virtual)} RAM and swap ({commit / virtual:.0%}) "
-        f"with this pod, above the limit of {limit:.0%}"
-    )
+    virtual = 1.0 / at.raw(Column.PER_VIRTUAL_BYTE).astype(np.float64)
+    commit = virtual * limit - at.left(Room.COMMIT_BYTES)
+    above = f"with this pod, above the limit of {limit:.0%}"
+    return [
+        f"full guests would need {format_bytes(need)} of {format_bytes(most)} RAM and swap ({need / most:.0%}) {above}"
+        for need, most in zip(commit.tolist(), virtual.tolist(), strict=True)
+    ]
 
 
-WORST_CASE_MEMORY = Filter("worst-case-memory", exceeds, _reason)
+WORST_CASE_MEMORY = Filter("worst-case-memory", exceeds, _reasons)

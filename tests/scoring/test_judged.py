@@ -1,0 +1,116 @@
+"""What is kept from question to question is what would be computed anew, bit for bit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.builders import Cluster
+from tests.scoring.states import CORES, GIB, RAM_GIB, clusters, demands, everything
+from ullage.config import defaults
+from ullage.model.arrays import frozen
+from ullage.scoring import judged
+from ullage.scoring.combine import combine, reject
+from ullage.scoring.demand import Demand
+from ullage.scoring.landing import NOTHING, Assumed, Landing
+from ullage.scoring.registry import FILTERS
+from ullage.scoring.view import NodeView, view
+
+UNITS = (CORES, RAM_GIB * GIB, RAM_GIB * GIB)
+POD = Demand(cpu_cores=1, memory_bytes=4e9, committed_bytes=4e9)
+
+amounts = st.tuples(*(st.sampled_from([0.0, 0.1, 0.3, 0.9]) for _ in UNITS))
+
+
+def assumed(on: dict[int, tuple[float, ...]]) -> Assumed:
+    rows = sorted(on)
+    values = [[on[row][kind] * unit for row in rows] for kind, unit in enumerate(UNITS)]
+    return Assumed(frozen(rows, np.int64), frozen(np.array(values).reshape(3, len(rows)), np.float32))
+
+
+@st.composite
+def ledgers(draw: st.DrawFn, nodes: int) -> list[Assumed]:
+    """What is assumed, question by question: pods come and go, most of the time on one node; now and then it steps back."""
+    on: dict[int, tuple[float, ...]] = {}
+    found = [NOTHING]
+    for _ in range(draw(st.integers(1, 8))):
+        on = {**on, **draw(st.dictionaries(st.integers(0, nodes - 1), amounts, max_size=2))}
+        if draw(st.integers(0, 5)) == 0:
+            on = dict(list(on.items())[1:])
+        found.append(found[draw(st.integers(0, len(found) - 1))] if draw(st.integers(0, 5)) == 0 else assumed(on))
+    return found
+
+
+def reasons_anew(seen: NodeView, demand: Demand, with_others: Assumed, row: int) -> str:
+    rows = np.array([row])
+    code = int(reject(Landing(seen, demand, with_others, rows))[0])
+    told = FILTERS[code - 1].reasons(Landing(seen, demand, with_others, rows))
+    return f"{seen.codes[code]}: {told[0]}"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_answers_are_those_of_a_view_that_was_never_asked(data: st.DataObject) -> None:
+    state = data.draw(clusters(least=1))
+    kept = view(state, everything())
+    asked = data.draw(st.lists(demands(), min_size=1, max_size=2))
+    for with_others in data.draw(ledgers(len(kept))):
+        demand = data.draw(st.sampled_from(asked))
+        rows = np.array(data.draw(st.lists(st.integers(-1, len(kept) - 1), max_size=8)), dtype=np.int64)
+        fresh = view(state, everything())
+        codes = judged.codes(kept, demand, with_others, rows)
+        np.testing.assert_array_equal(codes, reject(Landing(fresh, demand, with_others, rows)))
+        raw = judged.scores(kept, demand, with_others, rows)
+        assert raw.tobytes() == combine(fresh, demand, with_others, rows).tobytes()
+        gone = rows[codes != 0]
+        told = judged.reasons(kept, demand, with_others, gone, codes[codes != 0])
+        assert told == [reasons_anew(fresh, demand, with_others, row) for row in gone.tolist()]
+
+
+@given(st.data())
+def test_changes_are_the_rows_whose_amounts_differ(data: st.DataObject) -> None:
+    before, after = (assumed(data.draw(st.dictionaries(st.integers(0, 9), amounts))) for _ in range(2))
+    changed = after.changed_since(before)
+    if changed is None:
+        assert set(before.rows.tolist()) - set(after.rows.tolist())
+        return
+    differing = (before.spread(11) != after.spread(11)).any(axis=0)
+    assert changed == np.flatnonzero(differing).tolist()
+
+
+def many(nodes: int) -> NodeView:
+    small = view(
+        Cluster().node("a", use_cpu=2, use_memory="8Gi").node("b", use_cpu=6, use_memory="63Gi").build(), defaults()
+    )
+    order = np.append(np.arange(nodes) % 2, 2)
+    columns = {
+        name: getattr(small, name).take(order, axis=-1) for name in ("matrix", "raw", "room", "trouble", "fixed")
+    }
+    return replace(small, names=tuple(f"n{i:05}" for i in range(nodes)), **columns)
+
+
+@pytest.mark.parametrize(("nodes", "asked", "keeps"), [(100, 3, True), (30_000, 3, False), (30_000, 20_000, True)])
+def test_few_rows_of_a_large_view_are_computed_alone(nodes: int, asked: int, keeps: bool) -> None:
+    seen, rows = many(nodes), np.arange(asked)
+    with_others = assumed({1: (0.1, 0.1, 0.1), nodes - 1: (0.9, 0.9, 0.9)})
+    raw, codes = judged.scores(seen, POD, with_others, rows), judged.codes(seen, POD, with_others, rows)
+    assert bool(seen.judged) is keeps
+    np.testing.assert_array_equal(raw, combine(seen, POD, with_others, rows))
+    assert raw[0] > raw[1]
+    assert codes[:3].tolist() == [0, 3, 0]
+    assert judged.reasons(seen, POD, with_others, rows[1:2], codes[1:2]) == [
+        "limit-memory: predicted memory peak 73.1Gi of 64Gi (114%) with this pod, above the limit of 95%"
+    ]
+
+
+def test_the_oldest_demands_are_forgotten_and_a_changed_view_knows_none() -> None:
+    seen, rows = many(10), np.arange(10)
+    for number in range(200):
+        judged.codes(seen, Demand(cpu_cores=number), NOTHING, rows)
+    assert len(seen.judged) == 64
+    assert Demand(cpu_cores=199) in seen.judged
+    assert not replace(seen, names=seen.names).judged
