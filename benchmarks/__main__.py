@@ -21,6 +21,7 @@ BENCHMARKS: Final = {
     "live_store": "The live state: cold start, events, publishing and memory at 5,000 nodes and 100,000 pods",
     "extender_http": "The extender: parse to bytes, loopback beside canned bytes and Go, Node objects, memory",
     "control_plane": "Pods per second of a real kube-scheduler: no extender, one that does nothing, ours",
+    "acting": "The whole loop on a real control plane: two instances relieved by migrations, and by evictions",
     "telemetry": "A refresh of all readings of 5,000 nodes and 100,000 workloads, beside the decoding alone",
 }
 """Benchmarks by name; each is a module of this package with ``main() -> None``."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import signal
 import time
@@ -19,53 +18,22 @@ from extender.http_protocol import Limits
 from extender.http_server import HttpServer
 from extender.http_verbs import HttpVerbs
 from extender.ledger import Ledger
+from extender.live_state import LiveState
 from extender.logs import note
 from extender.metrics import Metrics
 from extender.scheduling import Clocks, Decision, Published, Scheduling, Timing
 from extender.state_file import StateFile
-from extender.tls import Certificates, TlsFiles
-from extender.watching import StateWatch, watch_certificates
+from extender.steering import Steering
+from extender.watching import States, StateWatch, watch_certificates, watch_plans
 from ullage.config import Configuration
 from ullage.errors import UsageError
 from ullage.scoring.view import view
+from ullage.serving.address import Address, refuse_plain
+from ullage.serving.tls import Certificates, TlsFiles
+from ullage.sources.ports import StateSource
 
 _DRAIN_SECONDS: Final = 3.0
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where to listen."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str) -> Address:
-        """Address written as ``host:port``, ``[::1]:port`` or ``:port`` (every address of this machine).
-
-        Raises
-        ------
-        UsageError
-            It is none.
-        """
-        host, colon, port = text.rpartition(":")
-        if not colon or not port.isdecimal() or int(port) > 65535:
-            raise UsageError(f"{text}: is no address to listen on", "write host:port, such as 127.0.0.1:8888")
-        return cls(host.removeprefix("[").removesuffix("]") or "0.0.0.0", int(port))  # noqa: S104
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether only this machine can reach it."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True)
@@ -75,11 +43,13 @@ class Settings:
     Attributes
     ----------
     snapshot
-        File that holds the state.
+        File that holds the state; ``None`` for a live cluster.
     config
         Configuration.
     listen, grpc_listen
         Where to serve HTTP, and gRPC if at all.
+    health_listen
+        Where to serve health and metrics, and nothing else, without TLS; for probes that have no certificate.
     prefix
         Path that the verbs stand under.
     tls
@@ -92,10 +62,11 @@ class Settings:
         What an answer may take, and a connection.
     """
 
-    snapshot: Path
+    snapshot: Path | None
     config: Configuration
-    listen: Address = Address("127.0.0.1", 8888)
+    listen: Address = field(default_factory=lambda: Address("127.0.0.1", 8888))
     grpc_listen: Address | None = None
+    health_listen: Address | None = None
     prefix: str = "/scheduler"
     tls: TlsFiles | None = None
     plain: bool = False
@@ -105,12 +76,7 @@ class Settings:
 
     def check(self) -> None:
         """Raise `UsageError` if something would be served to others without TLS."""
-        for address in (self.listen, self.grpc_listen):
-            if address is not None and self.tls is None and not self.plain and not address.is_loopback:
-                raise UsageError(
-                    f"{address}: is not loopback and there is no TLS",
-                    "give --tls-cert and --tls-key, or --allow-plain-http if the network is trusted",
-                )
+        refuse_plain((self.listen, self.grpc_listen), has_tls=self.tls is not None, plain=self.plain)
 
 
 def decision(config: Configuration) -> Decision:
@@ -122,6 +88,14 @@ def decision(config: Configuration) -> Decision:
         explain=verbs.explain,
         best_score=config.scoring.score_scale,
     )
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A live cluster: `source` of its states, and `get`, which reads a path of its API server."""
+
+    source: StateSource
+    get: Callable[[str], bytes]
 
 
 @dataclass(frozen=True)
@@ -142,6 +116,8 @@ class Extender:
         The functions that decide; by default those of this package.
     clocks
         Time; by default that of this machine.
+    cluster
+        The live cluster, if the state does not come from a file.
 
     Attributes
     ----------
@@ -149,12 +125,18 @@ class Extender:
         Port that gRPC is served on; 0 before the start, or if it is not served.
     """
 
-    def __init__(self, settings: Settings, decides: Decision | None = None, clocks: Clocks | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        decides: Decision | None = None,
+        clocks: Clocks | None = None,
+        cluster: Cluster | None = None,
+    ) -> None:
         settings.check()
         self.settings = settings
         self.metrics = Metrics()
         clocks = clocks or Clocks(time.monotonic, time.time)  # noqa: TID251  # the one place that time comes from
-        ledger = Ledger(settings.config, _Clock(clocks.monotonic))
+        self._ledger = ledger = Ledger(settings.config, _Clock(clocks.monotonic))
         self.scheduling = Scheduling(
             decides or decision(settings.config), ledger, clocks, self.metrics, settings.timing
         )
@@ -163,7 +145,10 @@ class Extender:
         self.grpc: GrpcServer | None = None
         self.grpc_port = 0
         self._certificates = Certificates(settings.tls, self._bad_certificates) if settings.tls else None
-        self.watch = StateWatch(StateFile(settings.snapshot), self.scheduling, self._state_published)
+        self._cluster = cluster
+        self._live = LiveState(cluster.source) if cluster is not None else None
+        self.watch = StateWatch(self._states(), self.scheduling, self._state_published)
+        self.health: HttpServer | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._add_gauges()
 
@@ -178,9 +163,31 @@ class Extender:
             self.grpc = GrpcServer(self.scheduling)
             self.grpc_port = await self.grpc.start(str(self.settings.grpc_listen), self._certificates)
             note("Serving gRPC", host=self.settings.grpc_listen.host, port=self.grpc_port, tls=tls is not None)
-        self._tasks.append(asyncio.create_task(self.watch.always(every)))
+        await self._start_health()
+        self._follow(every)
         if self._certificates is not None:
             self._tasks.append(asyncio.create_task(watch_certificates(self._certificates, every)))
+
+    async def _start_health(self) -> None:
+        address = self.settings.health_listen
+        if address is not None:
+            self.health = HttpServer(self._verbs.health_routes(), self.settings.limits)
+            await self.health.start(address.host, address.port)
+            note("Serving health and metrics", addresses=list(self.health.addresses))
+
+    def _follow(self, every_seconds: float) -> None:
+        if self._live is not None and self._cluster is not None:
+            self._live.start()
+            steering = Steering(self._cluster.get, self._ledger.steer)
+            self._tasks.append(asyncio.create_task(watch_plans(steering.look, self.scheduling, every_seconds)))
+        self._tasks.append(asyncio.create_task(self.watch.always(every_seconds)))
+
+    def _states(self) -> States:
+        if self._live is not None:
+            return self._live
+        if self.settings.snapshot is None:
+            raise UsageError("there is neither a snapshot nor a cluster")
+        return StateFile(self.settings.snapshot)
 
     def reload_certificates(self) -> bool:
         """Look at the certificates now; whether new ones are in effect."""
@@ -196,6 +203,10 @@ class Extender:
         endings = [self.http.stop(_DRAIN_SECONDS)]
         if self.grpc is not None:
             endings.append(self.grpc.stop(_DRAIN_SECONDS))
+        if self.health is not None:
+            endings.append(self.health.stop(_DRAIN_SECONDS))
+        if self._live is not None:
+            endings.append(asyncio.to_thread(self._live.stop))
         await asyncio.gather(*endings)
         for task in self._tasks:
             with suppress(asyncio.CancelledError):

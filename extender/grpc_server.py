@@ -16,7 +16,6 @@ from extender.classes import classes, measure_ages
 from extender.metrics import ERROR, NEUTRAL, SCORED
 from extender.pods import described_pod, pod_request
 from extender.scheduling import Opinion, Published, Scheduling
-from extender.tls import Certificates
 from extender.verbs import PodRequest, Verdict
 from extender.wire import read_pod
 from ullage.api.v1 import scheduling_pb2 as pb
@@ -24,6 +23,7 @@ from ullage.api.v1 import scheduling_pb2_grpc as services
 from ullage.errors import UsageError
 from ullage.model.arrays import IntArray
 from ullage.scoring.columns import NodeView
+from ullage.serving.tls import Certificates
 
 ValueT = TypeVar("ValueT")
 Question: TypeAlias = pb.FilterRequest | pb.ScoreRequest | pb.ExplainRequest
@@ -200,7 +200,7 @@ class GrpcServer:
             if certificates is None:
                 port = self._server.add_insecure_port(address)
             else:
-                port = self._server.add_secure_port(address, _credentials(certificates))
+                port = self._server.add_secure_port(address, certificates.grpc_credentials())
         except RuntimeError:
             raise UsageError(f"{address}: gRPC cannot listen there", "is the port taken?") from None
         await self._server.start()
@@ -217,14 +217,6 @@ class GrpcServer:
         """Take no new call, and cancel those that are not finished in time."""
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace_seconds)
-
-
-def _credentials(certificates: Certificates) -> grpc.ServerCredentials:
-    def configuration() -> grpc.ServerCertificateConfiguration:
-        key, certificate, client_ca = certificates.pem
-        return grpc.ssl_server_certificate_configuration([(key, certificate)], client_ca)
-
-    return grpc.dynamic_ssl_server_credentials(configuration(), configuration, certificates.asks_clients)
 
 
 def _pod(described: pb.Pod) -> PodRequest | None:

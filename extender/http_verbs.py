@@ -66,6 +66,12 @@ class HttpVerbs:
             (b"POST", base + b"/filter"): self.filter,
             (b"POST", base + b"/prioritize"): self.prioritize,
             (b"POST", base + b"/explain"): self.explain,
+            **self.health_routes(),
+        }
+
+    def health_routes(self) -> Mapping[tuple[bytes, bytes], Route]:
+        """Routes of probes and of Prometheus alone."""
+        return {
             (b"GET", b"/healthz"): self.healthz,
             (b"GET", b"/readyz"): self.readyz,
             (b"GET", b"/metrics"): self.metrics,

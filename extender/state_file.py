@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from extender.reading import load_apart
-from extender.signature import Signature, signature_of
 from ullage.errors import UllageError
 from ullage.model.state import ClusterState
 from ullage.sources.inputs import load
+from ullage.sources.signature import Signature, signature_of
 
 _SMALL_BYTES: Final = 2**18
 """A file that is read so fast that no call notices."""

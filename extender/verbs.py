@@ -225,7 +225,7 @@ def filter_nodes(view: NodeView | None, pod: PodRequest, rows: IntArray, assumed
 
 
 def prioritize(view: NodeView | None, pod: PodRequest, rows: IntArray, assumed: Assumed | None = None) -> Int16Array:
-    """Score of each asked row, int16 (n,): 0..``scoring.scoreScale``; all 0 without a state.
+    """Score of each asked row, int16 (n,): 0..``scoring.scoreScale``; all 0 without a state, or where no row is known.
 
     If a plan chose one of the rows for the pod, that one gets the highest score and the others 0.
     """
@@ -282,12 +282,22 @@ def _neutral(view: NodeView | None, rows: IntArray) -> str:
 
 def _scores(view: NodeView, raw: Float32Array, rows: IntArray, assumed: Assumed) -> Int16Array:
     settings = view.config.scoring
+    if not _knows_any(view, rows):
+        return np.zeros(len(rows), dtype=np.int16)
     scores = scaled(raw, rows, settings.score_scale, settings.minimum_span)
     if assumed.destination >= 0:
         chosen = rows == assumed.destination
         if chosen.any():
             return np.where(chosen, settings.score_scale, 0).astype(np.int16)
     return scores
+
+
+def _knows_any(view: NodeView, rows: IntArray) -> bool:
+    """Whether the use of any asked node is known: else there is nothing to tell them apart by."""
+    first = int(rows[0])
+    if first >= 0 and view.known[first]:
+        return True
+    return bool(view.known[rows[rows >= 0]].any())
 
 
 def _number(value: float) -> float | None:

@@ -8,13 +8,14 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar, cast
+from functools import partial
+from typing import Protocol, TypeVar, cast
 
 from extender.logs import note
 from extender.scheduling import Published, Scheduling
-from extender.state_file import StateFile
-from extender.tls import Certificates
 from ullage.errors import UllageError
+from ullage.model.state import ClusterState
+from ullage.serving.tls import Certificates
 
 ValueT = TypeVar("ValueT")
 
@@ -45,35 +46,42 @@ async def beside(function: Callable[[], ValueT]) -> ValueT:
     return await future
 
 
+class States(Protocol):
+    """Gives states: of a file, or of a live cluster."""
+
+    def poll(self) -> ClusterState | None:
+        """State if there is another than the last time, else ``None``; raises `UllageError` if it cannot be used."""
+
+
 class StateWatch:
-    """Publishes the state in a file whenever the file changes.
+    """Publishes states as they come.
 
     Parameters
     ----------
-    file
-        The file.
+    states
+        Gives them.
     scheduling
         Where to publish.
     published
         Told of each state that was published.
     """
 
-    def __init__(self, file: StateFile, scheduling: Scheduling, published: Callable[[Published], None]) -> None:
-        self._file = file
+    def __init__(self, states: States, scheduling: Scheduling, published: Callable[[Published], None]) -> None:
+        self._states = states
         self._scheduling = scheduling
         self._published = published
 
     async def look(self) -> bool:
-        """Look once; whether there is a new state. A file that cannot be used changes nothing."""
+        """Look once; whether there is a new state. One that cannot be used changes nothing."""
         try:
             prepared = await beside(self._prepared)
             if prepared is not None:
                 self._scheduling.publish(prepared)
                 self._published(prepared)
-        except Exception as error:  # noqa: BLE001  # the state that there is must survive whatever a file holds
+        except Exception as error:  # noqa: BLE001  # the state that there is must survive whatever comes
             self._scheduling.metrics.reload_failures.labels("state").inc()
             reason = error.message if isinstance(error, UllageError) else f"{type(error).__name__}: {error}"
-            note("The state stays as it is, since its file cannot be used", logging.ERROR, reason=reason)
+            note("The state stays as it is, since the new one cannot be used", logging.ERROR, reason=reason)
             return False
         return prepared is not None
 
@@ -84,7 +92,7 @@ class StateWatch:
             await asyncio.sleep(every_seconds)
 
     def _prepared(self) -> Published | None:
-        state = self._file.poll()
+        state = self._states.poll()
         if state is None:
             return None
         prepared = self._scheduling.prepare(state)
@@ -100,3 +108,12 @@ async def watch_certificates(certificates: Certificates, every_seconds: float) -
         await asyncio.sleep(every_seconds)
         if await beside(certificates.reload):
             note("New certificates are in effect")
+
+
+async def watch_plans(look: Callable[[ClusterState], object], scheduling: Scheduling, every_seconds: float) -> None:
+    """Look again and again what plans want, once there is a state."""
+    while True:
+        view = scheduling.current.view
+        if view is not None:
+            await beside(partial(look, view.state))
+        await asyncio.sleep(every_seconds)

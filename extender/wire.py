@@ -225,14 +225,15 @@ def failed_nodes(asked: Asked, verdict: Verdict) -> bytes:
     """End of an ExtenderFilterResult: each rejected node with its reason.
 
     A reason that evicting pods could cure goes to FailedNodes, where the scheduler tries preemption; any other to
-    FailedAndUnresolvableNodes.
+    FailedAndUnresolvableNodes. The scheduler takes what it prints in events for a format: no reason may hold a percent sign.
     """
     positions = verdict.positions
     resolvable = verdict.resolvable.take(verdict.code.take(positions))
     maps = []
     for chosen in (positions[resolvable], positions[~resolvable]):
         reasons = verdict.why(chosen) if len(chosen) else ()
-        maps.append(_ENCODER.encode(dict(zip(asked.some(chosen), reasons, strict=True))))
+        document = _ENCODER.encode(dict(zip(asked.some(chosen), reasons, strict=True)))
+        maps.append(document.replace(b"%", b" percent"))
     return b',"FailedNodes":%b,"FailedAndUnresolvableNodes":%b,"Error":""}' % tuple(maps)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from extender.app import Address, Extender, Settings, decision
+from extender.app import Extender, Settings, decision
 from extender.http_protocol import Request
 from extender.http_verbs import HttpVerbs
 from extender.ledger import Ledger
@@ -21,6 +21,7 @@ from extender.scheduling import Clocks, Decision, Scheduling, Timing
 from tests.builders import Cluster
 from ullage.config import defaults
 from ullage.model.state import ClusterState
+from ullage.serving.address import Address
 from ullage.sources.snapshot import encode
 
 OBSERVED_AT = 1_000_000.0

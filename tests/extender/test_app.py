@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from extender.app import Address, Settings
-from extender.commands import seconds
-from extender.tls import TlsFiles
+from extender.app import Settings
 from tests.extender.go_client import GoClient
 from tests.extender.serving import args, cluster, write_state
+from ullage.commands.serving import seconds
 from ullage.config import defaults
 from ullage.errors import UsageError
+from ullage.serving.address import Address
+from ullage.serving.tls import TlsFiles
 
 FIVE_SECONDS = 5.0
 EVERYWHERE = "0.0.0.0"  # noqa: S104

@@ -12,12 +12,12 @@ from google.protobuf import json_format
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from extender.app import Address
-from extender.tls import TlsFiles
 from tests.extender.certificates import Authority
 from tests.extender.serving import NAMES, OBSERVED_AT, POD, Running, cluster, running, write_state
 from ullage.api.v1 import scheduling_pb2 as pb
 from ullage.api.v1 import scheduling_pb2_grpc as services
+from ullage.serving.address import Address
+from ullage.serving.tls import TlsFiles
 
 SERVICE = "ullage.api.v1.Scheduling"
 MANIFEST = pb.Pod(manifest=json.dumps(POD).encode())

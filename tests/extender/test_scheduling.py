@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from extender.app import decision
-from extender.logs import LOGGER, log_to
+from extender.logs import note
 from extender.scheduling import MOST_EXPLAINED, Timing
 from tests.extender.go_client import decode_filter, decode_priorities
 from tests.extender.serving import NAMES, OBSERVED_AT, POD, Service, args, cluster, failing, scoring
@@ -39,12 +39,12 @@ def test_before_the_first_state_there_is_no_opinion() -> None:
 
 def test_a_fault_is_answered_neutral_counted_and_logged_once() -> None:
     log = io.StringIO()
-    handler = log_to(log, 0)
+    handler = note.to(log, 0)
     service = Service(cluster(), failing(decision(defaults())))
     assert neutral(service)
     assert neutral(service)
     explained = service.call("explain", args())
-    LOGGER.removeHandler(handler)
+    note.off(handler)
     assert b"secret" not in explained
     assert json.loads(explained)["outcome"] == "neutral"
     assert service.value("exceptions_total", verb="filter") == 2

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from extender.tls import Certificates, TlsFiles
 from tests.extender.certificates import Authority
 from tests.extender.go_client import GoClient
 from tests.extender.serving import args, cluster, running, write_state
 from ullage.errors import UsageError
+from ullage.serving.tls import Certificates, TlsFiles
 
 
 @pytest.fixture

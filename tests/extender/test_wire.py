@@ -54,7 +54,7 @@ def test_every_rejected_node_is_told_with_its_numbers() -> None:
     assert result.kept == []
     assert result.unresolvable == {}
     assert list(result.failed) == list(state.nodes.name)
-    shares = [f"({0.7 * 4 / 64 + (63 + number / 10) / 64:.0%})" for number in range(30)]
+    shares = [f"({100 * (0.7 * 4 / 64 + (63 + number / 10) / 64):.0f} percent)" for number in range(30)]
     assert all(share in reason for share, reason in zip(shares, result.failed.values(), strict=True))
 
 
