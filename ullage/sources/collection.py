@@ -70,6 +70,11 @@ class _Loose(msgspec.Struct, gc=False):
 _HEADERS: Final = msgspec.json.Decoder(_Header)
 
 
+def decoder_of(group: str, kind: str) -> msgspec.json.Decoder[KubernetesObject] | None:
+    """Decoder of a kind's objects; ``None`` for one that bears on no decision."""
+    return _DECODERS.get((group, kind))
+
+
 class Collection:
     """Typed objects by kind, each name once.
 
@@ -89,7 +94,7 @@ class Collection:
         self._seen += 1
         try:
             group, kind = self._identify(item)
-            decoder = _DECODERS.get((group, kind))
+            decoder = decoder_of(group, kind)
             if decoder is None:
                 self._notes.count("unknown-kind", kind[:64])
             else:
@@ -101,6 +106,10 @@ class Collection:
         """Objects of a kind, in order of namespace and name."""
         found = self._objects.get(kind, {})
         return cast("list[Object]", [found[key] for key in sorted(found)])
+
+    def kinds(self) -> list[type[KubernetesObject]]:
+        """Kinds of which there are objects."""
+        return list(self._objects)
 
     def _identify(self, item: Item) -> tuple[str, str]:
         header = _HEADERS.decode(item.raw)
@@ -117,7 +126,7 @@ class Collection:
         present = named.get(key)
         if present is not None:
             self._notes.add("duplicate-object", f"{kind} {found.key}")
-        if present is None or not _is_older(found, present):
+        if present is None or not is_older(found.metadata.resource_version, present.metadata.resource_version):
             named[key] = found
 
     def _name(self, item: Item) -> str:
@@ -149,8 +158,9 @@ def _kind_by_shape(raw: bytes | msgspec.Raw) -> str:
     return "Node" if status is not None and (status.allocatable is not None or status.node_info is not None) else ""
 
 
-def _is_older(found: KubernetesObject, present: KubernetesObject) -> bool:
-    versions = [each.metadata.resource_version or "" for each in (found, present)]
+def is_older(version: str | None, than: str | None) -> bool:
+    """Whether a resourceVersion is older than another one; not, if they are no numbers that can be compared."""
+    versions = (version or "", than or "")
     if not all(v.isascii() and v.isdigit() and len(v) <= 20 for v in versions):
         return False  # without numbers to compare, what comes later in the input counts
     return int(versions[0]) < int(versions[1])

@@ -59,12 +59,14 @@ class Placements:
         Where claims tie a pod to.
     cpus
         What guests demand of a node's CPU.
+    known
+        Placements that were given before; it grows with every new one.
     """
 
-    def __init__(self, volumes: Volumes, cpus: GuestCPU) -> None:
+    def __init__(self, volumes: Volumes, cpus: GuestCPU, known: dict[object, Placement]) -> None:
         self._volumes = volumes
         self._cpus = cpus
-        self._known: dict[object, Placement] = {}
+        self._known = known
 
     def of_pod(self, pod: Pod, *, is_daemonset: bool = False) -> Placement:
         """Placement of a pod.
@@ -72,7 +74,7 @@ class Placements:
         A DaemonSet's pods are told apart by the one node that each must run on. They never move, so that this field is left
         out, or every node would bring a placement of its own.
         """
-        spec = _without_fields(pod.spec) if is_daemonset else pod.spec
+        spec = without_fields(pod.spec) if is_daemonset else pod.spec
         terms = self._volumes.terms(pod.namespace, claims_of(pod), matter=not is_daemonset)
         return self._intern(_Wanted(spec, pod, _host_ports(pod), Demand((), terms), is_machine=False))
 
@@ -150,7 +152,7 @@ def _host_ports(pod: Pod) -> tuple[HostPort, ...]:
     is_host = bool(pod.spec.host_network)
     sidecars = [each for each in pod.spec.init_containers or () if each.restart_policy == "Always"]
     containers: list[Container] = [*(pod.spec.containers or ()), *sidecars]
-    found = {_host_port(port, is_host=is_host) for each in containers for port in each.ports or ()}
+    found = {_host_port(port, is_host=is_host) for each in containers if each.ports for port in each.ports}
     return tuple(sorted(port for port in found if port.port))
 
 
@@ -161,7 +163,8 @@ def _host_port(wire: ContainerPort, *, is_host: bool) -> HostPort:
     return HostPort(port or 0, wire.protocol or "TCP", address)
 
 
-def _without_fields(spec: Constraints) -> Constraints:
+def without_fields(spec: Constraints) -> Constraints:
+    """Constraints without the terms on a node's fields, by which a DaemonSet's pods are told apart."""
     affinity = spec.affinity
     nodes = affinity.node_affinity if affinity else None
     if affinity is None or nodes is None or nodes.required is None:

@@ -22,7 +22,9 @@ from ullage.sources.kubevirt_objects import (
 from ullage.sources.objects import Pod, Quantities, Quantity
 from ullage.sources.wire_values import amount
 
-_ANNOTATION: Final = "kubevirt.io/memory-overhead-bytes"
+OVERHEAD: Final = "kubevirt.io/memory-overhead-bytes"
+"""Annotation of a launcher pod."""
+
 _COMPUTE: Final = "compute"
 
 
@@ -57,7 +59,7 @@ def reported_overhead_bytes(machine: VirtualMachineInstance | None, pod: Pod) ->
     """Overhead as KubeVirt reports it (from 1.8 on, in the VMI's status or on its pod); NaN if it does not."""
     status = machine.status.memory if machine else None
     found = amount(status.memory_overhead) if status else math.nan
-    return amount(pod.annotations.get(_ANNOTATION)) if math.isnan(found) else found
+    return amount(pod.annotations.get(OVERHEAD)) if math.isnan(found) else found
 
 
 def rendered_overhead_bytes(guest: Guest, pod: Pod, cluster: Cluster | None, computed: float) -> float:

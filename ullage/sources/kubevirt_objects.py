@@ -167,7 +167,7 @@ class MachineStatus(Wire):
     phase: str | None = None
     conditions: list[Condition] | None = None
     migration_state: MigrationState | None = None
-    active_pods: dict[str, str] | None = None
+    active_pods: dict[str, str] | tuple[str, ...] | None = None
     evacuation_node_name: str | None = None
     memory: MachineMemory | None = None
     current_cpu_topology: Topology | None = msgspec.field(default=None, name="currentCPUTopology")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
-from ullage.sources.collection import Collection
 from ullage.sources.constraints import CREATED_BY
 from ullage.sources.kubevirt_objects import (
     MigrationState,
@@ -16,12 +15,12 @@ from ullage.sources.kubevirt_objects import (
     VirtualMachineInstance,
     VirtualMachineInstanceMigration,
 )
-from ullage.sources.objects import Pod
+from ullage.sources.objects import Key, Keys, Pod
 from ullage.sources.wire_values import newest, seconds
 
+DOMAIN: Final = "kubevirt.io/domain"
 MIGRATION_JOB: Final = "kubevirt.io/migrationJobUID"
 
-_DOMAIN: Final = "kubevirt.io/domain"
 _NAME_LABELS: Final = ("vm.kubevirt.io/name", "vmi.kubevirt.io/id")
 _VMI: Final = "VirtualMachineInstance"
 _ENDED: Final = ("Succeeded", "Failed")
@@ -69,33 +68,106 @@ class Journey(msgspec.Struct, frozen=True, gc=False):
     ended_at_seconds: float = math.nan
 
 
+_NO_JOURNEY: Final = Journey()
+
+
 class Machines:
-    """VMIs by what launcher pods say of them.
+    """VMIs with their migrations and with the launcher pods that say that they belong to them.
 
     Parameters
     ----------
-    objects
-        VMIs and their migrations.
+    machines
+        Live view of the VMIs by namespace and name.
     """
 
-    def __init__(self, objects: Collection) -> None:
-        self._by_name = {(each.namespace, each.name): each for each in objects.of(VirtualMachineInstance)}
-        self._by_uid = {each.uid: each for each in self._by_name.values() if each.uid}
-        self._migrations: dict[tuple[str, str], list[VirtualMachineInstanceMigration]] = {}
-        for migration in objects.of(VirtualMachineInstanceMigration):
-            name = (migration.spec.vmi_name if migration.spec else None) or ""
-            self._migrations.setdefault((migration.namespace, name), []).append(migration)
+    def __init__(self, machines: Mapping[Key, VirtualMachineInstance]) -> None:
+        self._by_name = machines
+        self._by_uid: dict[str, VirtualMachineInstance] = {}
+        self._migrations: dict[Key, dict[str, VirtualMachineInstanceMigration]] = {}
+        self._pods: dict[Key, tuple[Pod, ...]] = {}
+        self._homes: dict[Key, Key] = {}
+        self._unsettled: set[Key] = set()
 
-    def launched(self, pods: Iterable[Pod]) -> list[Launched]:
-        """Virtual machines of the launcher `pods`, each with all of its pods."""
-        groups: dict[tuple[str, str], list[Pod]] = {}
-        for pod in pods:
-            groups.setdefault((pod.namespace, self.name_of(pod)), []).append(pod)
-        return [_paired(name, self._by_name.get((space, name)), found) for (space, name), found in groups.items()]
+    def identify(self, old: VirtualMachineInstance | None, new: VirtualMachineInstance | None) -> None:
+        """Follow a change of a VMI."""
+        if old is not None and self._by_uid.get(old.uid) is old:
+            del self._by_uid[old.uid]
+        if new is not None and new.uid:
+            self._by_uid[new.uid] = new
+
+    def migrate(self, old: VirtualMachineInstanceMigration | None, new: VirtualMachineInstanceMigration | None) -> None:
+        """Follow a change of a migration."""
+        if old is not None:
+            present = self._migrations[machine_of(old)]
+            del present[old.name]
+            if not present:
+                del self._migrations[machine_of(old)]
+        if new is not None:
+            self._migrations.setdefault(machine_of(new), {})[new.name] = new
+
+    def settle(self, pods: Mapping[Key, Pod | None], machines: Collection[Key]) -> Keys:
+        """Find the VMIs of launcher pods again.
+
+        Parameters
+        ----------
+        pods
+            Launcher pods that changed; ``None`` for what is none any more.
+        machines
+            VMIs that came, changed or went.
+
+        Returns
+        -------
+        Keys
+            Namespaces and names of the VMIs that have gained, lost or changed a pod.
+        """
+        touched: Keys = {}
+        for key, pod in (self._doubtful(machines) | dict(pods)).items():
+            touched.update(dict.fromkeys(self._move(key, pod)))
+        return touched
+
+    def _doubtful(self, machines: Collection[Key]) -> dict[Key, Pod | None]:
+        """Pods whose VMI may be another one now that `machines` have changed."""
+        if not machines:
+            return {}
+        homes = {*machines, *(self._homes[key] for key in self._unsettled)}
+        return {(pod.namespace, pod.name): pod for home in homes for pod in self._pods.get(home, ())}
+
+    def _move(self, key: Key, pod: Pod | None) -> list[Key]:
+        touched = []
+        self._unsettled.discard(key)
+        home = self._homes.pop(key, None)
+        if home is not None:
+            touched.append(home)
+            rest = tuple(each for each in self._pods.pop(home) if each.name != key[1])
+            if rest:
+                self._pods[home] = rest
+        if pod is not None:
+            home = self._homes[key] = key[0], self.name_of(pod)
+            touched.append(home)
+            self._pods[home] = (*self._pods.get(home, ()), pod)
+            if home not in self._by_name or pod.annotations.get(DOMAIN) != home[1]:
+                self._unsettled.add(key)  # it is named by something else, until its VMI appears
+        return touched
+
+    def homes(self) -> list[Key]:
+        """Namespaces and names of all VMIs that launcher pods speak of."""
+        return list(self._pods)
+
+    def home(self, pod: Key) -> Key | None:
+        """Namespace and name of the VMI of a launcher pod; ``None`` if it is none."""
+        return self._homes.get(pod)
+
+    def pods(self, machine: Key) -> tuple[Pod, ...]:
+        """Launcher pods of a VMI."""
+        return self._pods.get(machine, ())
+
+    def launched(self, machine: Key, pods: Sequence[Pod]) -> Launched:
+        """A virtual machine with its launcher `pods`, at least one."""
+        return _paired(machine[1], self._by_name.get(machine), pods)
 
     def name_of(self, pod: Pod) -> str:
         """Name of the VMI that a launcher pod belongs to."""
-        domain = pod.annotations.get(_DOMAIN)
+        domain = pod.annotations.get(DOMAIN)
         if domain and (pod.namespace, domain) in self._by_name:
             return domain
         owned = next((each.name for each in pod.owners if each.kind == _VMI and each.name), None)
@@ -105,19 +177,28 @@ class Machines:
         labelled = next((pod.labels[label] for label in _NAME_LABELS if pod.labels.get(label)), None)
         return domain or owned or labelled or pod.name
 
-    def without(self, pods: Iterable[Pod]) -> list[VirtualMachineInstance]:
-        """VMIs that have not ended and have none of the launcher `pods`."""
-        held = {(pod.namespace, self.name_of(pod)) for pod in pods}
-        return [vmi for key, vmi in self._by_name.items() if key not in held and vmi.status.phase not in _ENDED]
+    def is_lost(self, machine: Key) -> bool:
+        """Whether there is a VMI that has not ended and has no launcher pod."""
+        found = self._by_name.get(machine)
+        return found is not None and machine not in self._pods and found.status.phase not in _ENDED
 
     def journey(self, namespace: str, name: str) -> Journey:
         """Live migrations of a VMI, by its own status and by migration objects."""
         machine = self._by_name.get((namespace, name))
-        state = (machine.status.migration_state if machine else None) or MigrationState()
-        migrations = [each.status or MigrationStatus() for each in self._migrations.get((namespace, name), ())]
+        state = machine.status.migration_state if machine else None
+        known = self._migrations.get((namespace, name), {})
+        if state is None and not known:
+            return _NO_JOURNEY
+        state = state or MigrationState()
+        migrations = [each.status or MigrationStatus() for each in known.values()]
         ends = [seconds(state.end_timestamp), *(_ended_at(each) for each in migrations)]
         in_flight = is_in_flight(state) or any(each.phase not in _ENDED for each in migrations)
         return Journey(in_flight, (state.target_node or "") if is_in_flight(state) else "", newest(ends))
+
+
+def machine_of(migration: VirtualMachineInstanceMigration) -> Key:
+    """Namespace and name of the VMI that a migration moves."""
+    return migration.namespace, (migration.spec.vmi_name if migration.spec else None) or ""
 
 
 def is_in_flight(state: MigrationState) -> bool:
@@ -134,6 +215,8 @@ def _ended_at(status: MigrationStatus) -> float:
 
 
 def _paired(name: str, machine: VirtualMachineInstance | None, pods: Sequence[Pod]) -> Launched:
+    if len(pods) == 1:
+        return Launched(name, machine, pods[0], None, ())
     ranked = sorted(pods, key=lambda pod: _rank(pod, machine))
     pod, others = ranked[0], ranked[1:]
     coming = [other for other in others if _is_coming(other, machine)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -24,9 +24,10 @@ from ullage.sources.kubevirt_objects import Devices, Memory, ProcessorSpec, Virt
 from ullage.sources.launchers import Journey, Launched, Machines
 from ullage.sources.notes import NoteBook
 from ullage.sources.objects import Pod
+from ullage.sources.pool import Pool
 from ullage.sources.rows import Row
 from ullage.sources.wire_values import status_of
-from ullage.sources.workloads import PodReader, annotation_flags, owner_of
+from ullage.sources.workloads import PodReader, annotation_flags, flags_of, owner_of
 
 _STRATEGIES: Final = {
     "None": EvictionStrategy.NONE,
@@ -34,14 +35,25 @@ _STRATEGIES: Final = {
     "LiveMigrateIfPossible": EvictionStrategy.LIVE_MIGRATE_IF_POSSIBLE,
     "External": EvictionStrategy.EXTERNAL,
 }
+CONDITIONS: Final = (LIVE_MIGRATABLE, "Paused")
+"""Conditions of VMIs that are looked at."""
+
 _NOT_RUNNING_YET: Final = ("Pending", "Scheduling", "Scheduled", "WaitingForSync")
 _ENDED: Final = ("Succeeded", "Failed")
-_OF_PODS_ONLY: Final = WorkloadFlag.BARE | WorkloadFlag.LOCAL_STORAGE | WorkloadFlag.DAEMONSET
+_OF_PODS_ONLY: Final = int(WorkloadFlag.BARE | WorkloadFlag.LOCAL_STORAGE | WorkloadFlag.DAEMONSET)
+_ENCODER: Final = msgspec.json.Encoder()
 
 
 def strategy_of(text: str | None) -> EvictionStrategy:
     """Eviction strategy by its name on the wire; UNSET for none or one that is not known."""
     return _STRATEGIES.get(text or "", EvictionStrategy.UNSET)
+
+
+class _Size(NamedTuple):
+    guest: Guest
+    guest_memory_bytes: float
+    computed_overhead_bytes: float
+    flags: int
 
 
 class MachineReader:
@@ -78,16 +90,15 @@ class MachineReader:
         self._cluster = cluster
         self._strategy = strategy
         self._notes = notes
+        self._sizes: Pool[_Size] = Pool()
 
     def read(self, launched: Launched, nodes: Mapping[str, int]) -> list[Row]:
         """Row of the virtual machine, and one for each further launcher pod of it, which holds requests of its own."""
-        row = self._pods.read(launched.pod, self._placement(launched))
+        row = self._pods.read_shell(launched.pod, self._placement(launched))
         row.kind, row.name = WorkloadKind.VMI, launched.name
-        row.flags &= ~int(_OF_PODS_ONLY)
         if launched.machine is None:
             self._notes.add("vmi-missing", f"{launched.pod.namespace}/{launched.name}")
             row.uid = launched.pod.labels.get(CREATED_BY) or launched.pod.uid
-            row.owner = None
             row.overhead_bytes = reported_overhead_bytes(None, launched.pod)
         else:
             self._describe(row, launched.machine, launched.pod)
@@ -100,27 +111,42 @@ class MachineReader:
         return self._placements.of_machine(launched.machine, launched.pod, self._pods.node(launched.pod))
 
     def _describe(self, row: Row, machine: VirtualMachineInstance, pod: Pod) -> None:
-        guest = guest_of(machine)
+        size = self._size(machine)
         row.uid = machine.uid
         row.owner = owner_of(machine)
-        row.guest_memory_bytes = guest_memory_bytes(machine)
-        row.overhead_bytes = self._overhead(machine, guest, pod)
-        row.flags |= int(_flags(machine))
-        row.flags |= int(WorkloadFlag.MANUAL_REQUEST) * requests_memory_itself(guest, self._cluster)
+        row.guest_memory_bytes = size.guest_memory_bytes
+        row.overhead_bytes = self._overhead(machine, size, pod)
+        row.flags |= _flags(machine) | size.flags
         row.eviction_strategy = strategy_of(machine.spec.eviction_strategy) or self._strategy
         row.blocked_reason = _blocked_reason(machine)
 
-    def _overhead(self, machine: VirtualMachineInstance, guest: Guest, pod: Pod) -> float:
+    def _size(self, machine: VirtualMachineInstance) -> _Size:
+        """What follows from the size of the guest, which many VMs share."""
+        spec, status = machine.spec, machine.status
+        shape = (spec.domain, spec.architecture, spec.liveness_probe, spec.readiness_probe)
+        has_metrics = any(each.downward_metrics for each in spec.volumes or ())
+        key = _ENCODER.encode((shape, has_metrics, status.memory, status.current_cpu_topology))
+        return self._sizes.get(key) or self._sizes.put(key, self._new_size(machine))
+
+    def _new_size(self, machine: VirtualMachineInstance) -> _Size:
+        guest = guest_of(machine)
+        flags = (
+            (WorkloadFlag.MANUAL_REQUEST, requests_memory_itself(guest, self._cluster)),
+            (WorkloadFlag.HOST_DIRECT, _is_host_direct(machine)),
+        )
+        computed = computed_overhead_bytes(guest, self._cluster)
+        return _Size(guest, guest_memory_bytes(machine), computed, flags_of(flags))
+
+    def _overhead(self, machine: VirtualMachineInstance, size: _Size, pod: Pod) -> float:
         reported = reported_overhead_bytes(machine, pod)
         if not math.isnan(reported):
             return reported
-        computed = computed_overhead_bytes(guest, self._cluster)
-        rendered = rendered_overhead_bytes(guest, pod, self._cluster, computed)
+        rendered = rendered_overhead_bytes(size.guest, pod, self._cluster, size.computed_overhead_bytes)
         if not math.isnan(rendered):
             return rendered
-        if not math.isnan(computed):
+        if not math.isnan(size.computed_overhead_bytes):
             self._notes.add("overhead-by-formula", machine.key)
-        return computed
+        return size.computed_overhead_bytes
 
     def _send(self, row: Row, journey: Journey, launched: Launched, nodes: Mapping[str, int]) -> None:
         row.last_moved_at_seconds = journey.ended_at_seconds
@@ -139,26 +165,22 @@ class MachineReader:
 
 
 def _flagged(row: Row, flag: WorkloadFlag) -> Row:
-    return msgspec.structs.replace(row, flags=row.flags & ~int(_OF_PODS_ONLY) | int(flag))
+    return msgspec.structs.replace(row, flags=row.flags & ~_OF_PODS_ONLY | int(flag))
 
 
-def _flags(machine: VirtualMachineInstance) -> WorkloadFlag:
+def _flags(machine: VirtualMachineInstance) -> int:
     status = machine.status
     migratable = status_of(status.conditions, LIVE_MIGRATABLE)
-    found = {
-        WorkloadFlag.LIVE_MIGRATABLE: migratable == "True",
-        WorkloadFlag.NOT_LIVE_MIGRATABLE: migratable == "False",
-        WorkloadFlag.PAUSED: status_of(status.conditions, "Paused") == "True",
-        WorkloadFlag.PENDING: status.phase in _NOT_RUNNING_YET,
-        WorkloadFlag.TERMINATING: status.phase in _ENDED or bool(machine.metadata.deletion_timestamp),
-        WorkloadFlag.EVICTION_IN_PROGRESS: bool(status.evacuation_node_name),
-        WorkloadFlag.HOST_DIRECT: _is_host_direct(machine),
-    }
-    flags = annotation_flags(machine)
-    for flag, holds in found.items():
-        if holds:
-            flags |= flag
-    return flags
+    return annotation_flags(machine) | flags_of(
+        (
+            (WorkloadFlag.LIVE_MIGRATABLE, migratable == "True"),
+            (WorkloadFlag.NOT_LIVE_MIGRATABLE, migratable == "False"),
+            (WorkloadFlag.PAUSED, status_of(status.conditions, "Paused") == "True"),
+            (WorkloadFlag.PENDING, status.phase in _NOT_RUNNING_YET),
+            (WorkloadFlag.TERMINATING, status.phase in _ENDED or machine.metadata.deletion_timestamp),
+            (WorkloadFlag.EVICTION_IN_PROGRESS, status.evacuation_node_name),
+        )
+    )
 
 
 def _is_host_direct(machine: VirtualMachineInstance) -> bool:

@@ -11,13 +11,13 @@ import numpy as np
 
 from ullage.model.arrays import FloatArray, Int32Array, frozen
 from ullage.model.labels import Labels
-from ullage.model.measures import Measures
+from ullage.model.measures import Measures, NodeMeasure
 from ullage.model.placement import Taint
 from ullage.model.resources import CPU, MEMORY, PODS
-from ullage.model.state import NodeColumns, NodeFlag
+from ullage.model.state import NodeColumns, NodeFlag, WorkloadColumns
 from ullage.sources.notes import NoteBook
 from ullage.sources.objects import Node, NodeSpec, NodeStatus
-from ullage.sources.rows import Row, matrix
+from ullage.sources.rows import matrix
 from ullage.sources.wire_values import amount, status_of
 
 _CONDITIONS: Final = {
@@ -27,6 +27,9 @@ _CONDITIONS: Final = {
     "PIDPressure": NodeFlag.PID_PRESSURE,
     "NetworkUnavailable": NodeFlag.NETWORK_UNAVAILABLE,
 }
+CONDITIONS: Final = frozenset(_CONDITIONS)
+"""Conditions that are flags here."""
+
 _CONTROL_PLANE: Final = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 _OFFERED_BY_ALL: Final = (CPU, MEMORY, PODS)
 
@@ -71,10 +74,14 @@ def _offer(node: Node, wire: dict[str, str | int | float] | None, notes: NoteBoo
     return offer
 
 
-def node_columns(
-    rows: Sequence[NodeRow], resources: Sequence[str], workloads: Sequence[Row], measures: Measures
-) -> NodeColumns:
-    """Columns of `rows`, which stand in order of name.
+def requested_by_node(workloads: WorkloadColumns, nodes: int) -> FloatArray:
+    """Sum of the requests of the workloads bound to each node, float64 (nodes, R)."""
+    sums = [np.bincount(workloads.node, column, minlength=nodes) for column in workloads.requests.T]
+    return frozen(np.stack(sums, axis=1), np.float64)
+
+
+def node_columns(rows: Sequence[NodeRow], resources: Sequence[str]) -> NodeColumns:
+    """Columns of `rows`, which stand in order of name; without measures, and with nothing requested.
 
     Parameters
     ----------
@@ -82,26 +89,19 @@ def node_columns(
         N nodes.
     resources
         The resource axis.
-    workloads
-        Rows bound to the nodes, whose requests are summed.
-    measures
-        Measures of N rows.
     """
-    requested = np.zeros((len(rows), len(resources)))
-    bound = np.array([row.node for row in workloads], dtype=np.intp)
-    np.add.at(requested, bound, matrix([row.requests for row in workloads], resources, 0.0))
     return NodeColumns(
         name=tuple(row.wire.name for row in rows),
         uid=tuple(row.wire.uid for row in rows),
         allocatable=_offers([row.allocatable for row in rows], resources),
         capacity=_offers([row.capacity for row in rows], resources),
-        requested=frozen(requested, np.float64),
+        requested=frozen(np.zeros((len(rows), len(resources))), np.float64),
         swap_capacity_bytes=frozen([_swap(row.wire) for row in rows], np.float64),
         flags=_flags(rows),
         taints=tuple(_taints(row.wire) for row in rows),
         labels=Labels.of([row.wire.labels for row in rows]),
         kubelet_version=tuple(_kubelet(row.wire) for row in rows),
-        measures=measures,
+        measures=Measures.none(len(rows), NodeMeasure),
     )
 
 

@@ -18,6 +18,13 @@ Positive: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 Port: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 
+Key: TypeAlias = tuple[str, str]
+"""Namespace and name; the namespace of objects of the cluster is empty."""
+
+Keys: TypeAlias = dict[Key, None]
+"""A set of keys in the order in which they came: to visit objects in that order is fast, as it is that of memory."""
+
+
 class Wire(msgspec.Struct, gc=False, rename="camel"):
     """A part of an object; members are named as on the wire, in snake case here."""
 
@@ -127,6 +134,13 @@ class NodeInfo(Wire):
     swap: Swap | None = None
 
 
+class NodeAddress(Wire):
+    """An address or host name of a node."""
+
+    type: str = ""
+    address: str = ""
+
+
 class NodeStatus(Wire):
     """Status of a node."""
 
@@ -134,6 +148,7 @@ class NodeStatus(Wire):
     capacity: Quantities | None = None
     conditions: list[Condition] | None = None
     node_info: NodeInfo | None = None
+    addresses: list[NodeAddress] | None = None
 
 
 class Node(KubernetesObject):

@@ -18,7 +18,9 @@ from ullage.sources.store.cluster_store import ClusterStore
 from ullage.telemetry.history import History
 
 
-def open_cluster(kubeconfig: Path | None, context: str | None, config: Configuration) -> LiveSource:
+def open_cluster(
+    kubeconfig: Path | None, context: str | None, config: Configuration, restored_seconds: float | None = None
+) -> LiveSource:
     """Source of a cluster, not started yet.
 
     Parameters
@@ -27,6 +29,8 @@ def open_cluster(kubeconfig: Path | None, context: str | None, config: Configura
         Credentials; without them those of the pod that this runs in, or the user's own kubeconfig.
     config
         The configuration.
+    restored_seconds
+        How much of the past is asked for before the first state; as long as peaks are remembered if it is not given.
 
     Raises
     ------
@@ -36,7 +40,8 @@ def open_cluster(kubeconfig: Path | None, context: str | None, config: Configura
     connection = Connection.load(kubeconfig, context)
     readings = (_monitoring(config, connection), MetricsApiSource(connection.get))
     telemetry = config.telemetry
-    poll = PollTiming(telemetry.refresh_seconds, telemetry.peak_window_seconds)
+    past = telemetry.peak_window_seconds if restored_seconds is None else restored_seconds
+    poll = PollTiming(telemetry.refresh_seconds, past)
     parts = Parts(Server.of(connection), ClusterStore(), History(config), readings)
     return LiveSource(parts, LiveTiming(poll=poll, seed=secrets.randbits(32)))
 

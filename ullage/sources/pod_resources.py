@@ -6,14 +6,18 @@ import math
 from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
+import msgspec
+
 from ullage.model.qos import ContainerResources, QoS, qos_of
 from ullage.model.resources import CPU, HUGEPAGES_PREFIX, MEMORY, PODS
 from ullage.sources.objects import Container, Pod, Resources
+from ullage.sources.pool import Pool
 from ullage.sources.wire_values import Complaint, amounts
 
 CRITICAL_PRIORITY: Final = 2_000_000_000
 """Priority from which on a pod is system-critical."""
 
+_ENCODER: Final = msgspec.json.Encoder()
 _QOS: Final = {"BestEffort": QoS.BEST_EFFORT, "Burstable": QoS.BURSTABLE, "Guaranteed": QoS.GUARANTEED}
 _CLASSES: Final = {"system-cluster-critical": CRITICAL_PRIORITY, "system-node-critical": CRITICAL_PRIORITY + 1000}
 
@@ -31,12 +35,15 @@ class PodResources(NamedTuple):
         Memory requests of the containers that LimitedSwap gives swap to.
     qos
         QoS class.
+    has_hugepages
+        Whether hugepages are requested.
     """
 
     requests: dict[str, float]
     limits: dict[str, float]
     swap_request_bytes: float
     qos: QoS
+    has_hugepages: bool
 
 
 class _Amounts(NamedTuple):
@@ -86,7 +93,29 @@ def resources_of(pod: Pod, complain: Complaint, *, is_static: bool) -> PodResour
     requests[PODS] = 1.0
     qos = _qos(pod, containers + init, whole)
     swap = 0.0 if is_static or priority_of(pod) >= CRITICAL_PRIORITY else _swap_request(running, qos)
-    return PodResources(requests, limits, swap, qos)
+    has_hugepages = any(name.startswith(HUGEPAGES_PREFIX) and value for name, value in requests.items())
+    return PodResources(requests, limits, swap, qos, has_hugepages)
+
+
+class ResourceReader:
+    """Reads as `resources_of`, and remembers: pods of one template have the same resources."""
+
+    def __init__(self) -> None:
+        self._known: Pool[tuple[PodResources, tuple[str, ...]]] = Pool()
+
+    def read(self, pod: Pod, complain: Complaint, *, is_static: bool) -> PodResources:
+        """Resources of a pod, which nobody may change; parameters as those of `resources_of`."""
+        spec, status = pod.spec, pod.status
+        wanted = (spec.containers, spec.init_containers, spec.resources, spec.overhead, status and status.qos_class)
+        key = _ENCODER.encode((*wanted, is_static, priority_of(pod)))
+        found = self._known.get(key)
+        if found is None:
+            complaints: list[str] = []
+            resources = resources_of(pod, complaints.append, is_static=is_static)
+            found = self._known.put(key, (resources, tuple(complaints)))
+        for complaint in found[1]:
+            complain(complaint)
+        return found[0]
 
 
 def _container(container: Container, complain: Complaint, *, init: bool = False) -> _Amounts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -10,10 +10,8 @@ import numpy as np
 from ullage.errors import UsageError
 from ullage.estimation.migration import kubevirt_defaults
 from ullage.estimation.overhead import MAIN, KubeVirtVersion
-from ullage.model.arrays import BoolArray, frozen
 from ullage.model.labels import Labels, Requirement
-from ullage.model.state import DisruptionBudget, KubeVirt, Quota, WorkloadColumns
-from ullage.sources.collection import Collection
+from ullage.model.state import KubeVirt, Quota
 from ullage.sources.kubevirt_objects import (
     Configuration,
     Developer,
@@ -25,7 +23,6 @@ from ullage.sources.kubevirt_objects import (
 from ullage.sources.machines import strategy_of
 from ullage.sources.notes import NoteBook
 from ullage.sources.objects import Namespace, PodDisruptionBudget, QuotaAmounts, ResourceQuota
-from ullage.sources.rows import Row
 from ullage.sources.selectors import selector
 from ullage.sources.wire_values import amount, amounts
 
@@ -34,50 +31,34 @@ _OWN_PREFIXES: Final = ("kubevirt-disruption-budget-", "kubevirt-migration-pdb-"
 _OWN_OWNERS: Final = ("VirtualMachineInstance", "VirtualMachineInstanceMigration")
 
 
-def namespaces(objects: Collection, rows: Sequence[Row]) -> tuple[tuple[str, ...], Labels]:
+def namespaces(known: Iterable[Namespace], used: Iterable[str]) -> tuple[tuple[str, ...], Labels]:
     """Names, ascending, and labels of namespaces; those that only workloads tell of have the label of their name."""
-    labels = {row.namespace: {_NAME_LABEL: row.namespace} for row in rows if row.namespace}
-    labels |= {each.name: {_NAME_LABEL: each.name, **each.labels} for each in objects.of(Namespace)}
+    labels = {name: {_NAME_LABEL: name} for name in used if name}
+    labels |= {each.name: {_NAME_LABEL: each.name, **each.labels} for each in known}
     names = tuple(sorted(labels))
     return names, Labels.of([labels[name] for name in names])
 
 
-def budgets(objects: Collection, workloads: WorkloadColumns) -> tuple[DisruptionBudget, ...]:
-    """PodDisruptionBudgets with their members, without those that KubeVirt made for its VMs and migrations.
-
-    A budget that does not say how many disruptions it allows allows none.
-    """
-    spaces = np.array(workloads.namespace, dtype=object)
-    return tuple(
-        DisruptionBudget(
-            namespace=each.namespace,
-            name=each.name,
-            disruptions_allowed=max(0, (each.status.disruptions_allowed if each.status else None) or 0),
-            members=frozen(np.flatnonzero(_members(each, workloads, spaces == each.namespace)), np.int32),
-        )
-        for each in objects.of(PodDisruptionBudget)
-        if not _is_of_kubevirt(each)
-    )
+def allowed_disruptions(budget: PodDisruptionBudget) -> int:
+    """How many disruptions a budget allows; none if it does not say."""
+    return max(0, (budget.status.disruptions_allowed if budget.status else None) or 0)
 
 
-def _members(budget: PodDisruptionBudget, workloads: WorkloadColumns, here: BoolArray) -> BoolArray:
-    wanted = _wanted(budget)
-    return here & workloads.labels.match(wanted) if wanted is not None and here.any() else np.zeros_like(here)
-
-
-def _wanted(budget: PodDisruptionBudget) -> tuple[Requirement, ...] | None:
+def members_wanted(budget: PodDisruptionBudget) -> tuple[Requirement, ...] | None:
+    """What the labels of a budget's members meet; ``None`` if it has no members."""
     wanted = selector(budget.spec.selector if budget.spec else None)
     is_beta = (budget.api_version or "").endswith("/v1beta1")
     return None if is_beta and not wanted else wanted
 
 
-def _is_of_kubevirt(budget: PodDisruptionBudget) -> bool:
+def is_of_kubevirt(budget: PodDisruptionBudget) -> bool:
+    """Whether KubeVirt made the budget, for one of its VMs or migrations."""
     return budget.name.startswith(_OWN_PREFIXES) or any(each.kind in _OWN_OWNERS for each in budget.owners)
 
 
-def quotas(objects: Collection, notes: NoteBook) -> tuple[Quota, ...]:
+def quotas(wires: Iterable[ResourceQuota], notes: NoteBook) -> tuple[Quota, ...]:
     """ResourceQuotas; one without status counts with its spec and nothing used, and is noted."""
-    return tuple(_quota(each, notes) for each in objects.of(ResourceQuota))
+    return tuple(_quota(each, notes) for each in wires)
 
 
 def _quota(wire: ResourceQuota, notes: NoteBook) -> Quota:
@@ -93,18 +74,16 @@ def _quota(wire: ResourceQuota, notes: NoteBook) -> Quota:
     return Quota(wire.namespace, wire.name, hard, {name: used.get(name, 0.0) for name in hard})
 
 
-def configuration_of(objects: Collection) -> Configuration | None:
-    """Configuration of the cluster's KubeVirt; ``None`` if the input does not hold it."""
-    found = objects.of(KubeVirtResource)
-    return ((found[0].spec or KubeVirtSpec()).configuration or Configuration()) if found else None
+def configuration_of(found: KubeVirtResource | None) -> Configuration | None:
+    """Configuration of the cluster's KubeVirt; ``None`` if there is none."""
+    return (found.spec or KubeVirtSpec()).configuration or Configuration() if found else None
 
 
-def kubevirt(objects: Collection, notes: NoteBook) -> KubeVirt | None:
+def kubevirt(found: KubeVirtResource | None, notes: NoteBook) -> KubeVirt | None:
     """What the KubeVirt object says; settings that are missing or out of range have KubeVirt's defaults."""
-    configuration = configuration_of(objects)
-    if configuration is None:
+    configuration = configuration_of(found)
+    if found is None or configuration is None:
         return None
-    found = objects.of(KubeVirtResource)[0]
     version = (found.status or KubeVirtStatus()).observed_kube_virt_version or ""
     migrations = configuration.migrations or Migrations()
     developer = configuration.developer_configuration or Developer()

@@ -53,22 +53,23 @@ class Row(msgspec.Struct, gc=False, kw_only=True):
         return self.namespace, self.name, int(self.kind), self.uid
 
 
-def resource_axis(offers: Iterable[Mapping[str, float]], rows: Iterable[Row]) -> tuple[str, ...]:
-    """Resource axis of all that nodes offer and workloads request, without the limits on attached volumes."""
-    names = {name for each in offers for name in each}
-    names |= {name for row in rows for name in row.requests}
-    return axis(name for name in names if not name.startswith("attachable-volumes-"))
+def axis_of(names: Iterable[str]) -> tuple[str, ...]:
+    """Resource axis of what nodes offer and workloads request, without the limits on attached volumes."""
+    return axis(name for name in set(names) if not name.startswith("attachable-volumes-"))
 
 
 def matrix(maps: ResourceRows, resources: Sequence[str], missing: float) -> FloatArray:
     """float64 (len(maps), R) of amounts by resource; `missing` where a map does not name the resource."""
     index = {name: i for i, name in enumerate(resources)}
-    cells = [(r, index[name], value) for r, row in enumerate(maps) for name, value in row.items() if name in index]
-    result = np.full((len(maps), len(resources)), missing)
-    if cells:
-        rows, columns, values = zip(*cells, strict=True)
-        result[np.array(rows), np.array(columns)] = values
-    return frozen(result, np.float64)
+    # Pods of one template share their maps, so that few of many rows are read.
+    distinct = {id(each): each for each in maps}
+    number = {key: i for i, key in enumerate(distinct)}
+    result = np.full((len(distinct), len(resources)), missing)
+    for row, each in enumerate(distinct.values()):
+        for name, value in each.items():
+            if name in index:
+                result[row, index[name]] = value
+    return frozen(result[[number[id(each)] for each in maps]], np.float64)
 
 
 def owners_of(rows: Iterable[Row]) -> tuple[Owner, ...]:

@@ -56,4 +56,7 @@ def newest(timestamps: Iterable[float]) -> float:
 
 def status_of(conditions: Iterable[Condition] | None, kind: str) -> str:
     """Status of the condition of type `kind`: True, False or Unknown; empty if there is no such condition."""
-    return next((each.status for each in conditions or () if each.type == kind), "")
+    for each in conditions or ():
+        if each.type == kind:
+            return each.status
+    return ""

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from ullage.model.placement import Placement
-from ullage.model.resources import HUGEPAGES_PREFIX, MEMORY
+from ullage.model.resources import MEMORY
 from ullage.model.state import Owner, WorkloadFlag, WorkloadKind
 from ullage.sources.constraints import Placements
 from ullage.sources.notes import NoteBook
 from ullage.sources.objects import KubernetesObject, OwnerReference, Pod, PodStatus
-from ullage.sources.pod_resources import CRITICAL_PRIORITY, PodResources, priority_of, resources_of
+from ullage.sources.pod_resources import CRITICAL_PRIORITY, PodResources, ResourceReader, priority_of
 from ullage.sources.rows import Row
 from ullage.sources.wire_values import Complaint, seconds
 
@@ -28,6 +28,9 @@ _ANNOTATIONS: Final = {
 }
 _MIRROR: Final = "kubernetes.io/config.mirror"
 _SOURCE: Final = "kubernetes.io/config.source"
+ANNOTATIONS: Final = frozenset({*_ANNOTATIONS, _MIRROR, _SOURCE})
+"""Annotations of pods and VMIs that are looked at here."""
+
 _ENDED: Final = ("Succeeded", "Failed")
 _NO_STATUS: Final = PodStatus()
 
@@ -74,15 +77,23 @@ class PodReader:
         self._nodes = nodes
         self._placements = placements
         self._notes = notes
+        self._resources = ResourceReader()
 
     def node(self, pod: Pod) -> int:
         """Row of the node that a placed pod is bound to."""
         return self._nodes[pod.spec.node_name or ""]
 
-    def read(self, pod: Pod, placement: Placement | None = None) -> Row:
-        """Row of a placed pod; of a launcher, the row of the pod alone, unless another `placement` is given."""
+    def read(self, pod: Pod) -> Row:
+        """Row of a placed pod; of a launcher, the row of the pod alone."""
+        row = self.read_shell(pod, self._placement(pod))
+        row.owner = owner_of(pod)
+        row.flags |= _own_flags(pod)
+        return row
+
+    def read_shell(self, pod: Pod, placement: Placement) -> Row:
+        """Row of a placed pod with what a VM shares with it: no owner, and no flags that only ordinary pods have."""
         is_static = _is_static(pod)
-        resources = resources_of(pod, self._complain(pod), is_static=is_static)
+        resources = self._resources.read(pod, self._complain(pod), is_static=is_static)
         return Row(
             kind=WorkloadKind.POD,
             namespace=pod.namespace,
@@ -95,9 +106,9 @@ class PodReader:
             swap_request_bytes=resources.swap_request_bytes,
             qos=resources.qos,
             priority=priority_of(pod),
-            owner=owner_of(pod),
-            placement=placement or self._placement(pod),
-            flags=int(shared_flags(pod, resources) | _own_flags(pod, resources)),
+            owner=None,
+            placement=placement,
+            flags=_shared_flags(pod, resources, is_static=is_static),
             labels=pod.labels,
             started_at_seconds=seconds((pod.status or _NO_STATUS).start_time),
         )
@@ -105,7 +116,7 @@ class PodReader:
     def _placement(self, pod: Pod) -> Placement:
         if is_launcher(pod):
             return self._placements.of_launcher(pod)
-        return self._placements.of_pod(pod, is_daemonset=_controller_kind(pod) == "DaemonSet")
+        return self._placements.of_pod(pod, is_daemonset=controller_kind(pod) == "DaemonSet")
 
     def _complain(self, pod: Pod) -> Complaint:
         return lambda message: self._notes.add("malformed-object", f"Pod {pod.key}", message)
@@ -119,55 +130,64 @@ def owner_of(found: KubernetesObject) -> Owner | None:
     return Owner(reference.kind, found.namespace, reference.name)
 
 
-def shared_flags(pod: Pod, resources: PodResources) -> WorkloadFlag:
+def flags_of(found: Iterable[tuple[WorkloadFlag, object]]) -> int:
+    """Bits of the flags that hold."""
+    # Enums are slow to add up, and this is done for every workload.
+    bits = 0
+    for flag, holds in found:
+        if holds:
+            bits |= flag._value_
+    return bits
+
+
+def _shared_flags(pod: Pod, resources: PodResources, *, is_static: bool) -> int:
     """Flags that are read alike for a pod and for a VMI's launcher pod."""
-    flags = annotation_flags(pod)
-    status = pod.status or _NO_STATUS
-    if priority_of(pod) >= CRITICAL_PRIORITY:
-        flags |= WorkloadFlag.CRITICAL
-    if pod.metadata.deletion_timestamp:
-        flags |= WorkloadFlag.TERMINATING
-    if status.phase == "Pending":
-        flags |= WorkloadFlag.PENDING
-    if MEMORY in resources.limits:
-        flags |= WorkloadFlag.MEMORY_LIMIT
-    return flags
+    return annotation_flags(pod) | flags_of(
+        (
+            (WorkloadFlag.CRITICAL, priority_of(pod) >= CRITICAL_PRIORITY),
+            (WorkloadFlag.TERMINATING, pod.metadata.deletion_timestamp),
+            (WorkloadFlag.PENDING, (pod.status or _NO_STATUS).phase == "Pending"),
+            (WorkloadFlag.MEMORY_LIMIT, MEMORY in resources.limits),
+            (WorkloadFlag.MIRROR, is_static),
+            (WorkloadFlag.HOST_DIRECT, resources.has_hugepages),
+        )
+    )
 
 
-def annotation_flags(found: KubernetesObject) -> WorkloadFlag:
+def annotation_flags(found: KubernetesObject) -> int:
     """Flags that annotations set; their presence counts, whatever they say."""
-    flags = WorkloadFlag(0)
-    for annotation in found.annotations.keys() & _ANNOTATIONS.keys():
-        flags |= _ANNOTATIONS[annotation]
-    return flags
+    present = found.metadata.annotations
+    if not present or _ANNOTATIONS.keys().isdisjoint(present):
+        return 0
+    return flags_of((flag, name in present) for name, flag in _ANNOTATIONS.items())
 
 
-def _own_flags(pod: Pod, resources: PodResources) -> WorkloadFlag:
+def _own_flags(pod: Pod) -> int:
     """Flags of pods that are no virtual machines."""
-    flags = WorkloadFlag(0)
-    if _controller_kind(pod) == "DaemonSet":
-        flags |= WorkloadFlag.DAEMONSET
-    if _is_static(pod):
-        flags |= WorkloadFlag.MIRROR
-    if all(each.kind == "Pod" for each in pod.owners):
-        # No owner, or another pod, as a launcher owns the pods that attach its hotplugged disks: nothing brings it back.
-        flags |= WorkloadFlag.BARE
-    if any(volume.empty_dir or volume.host_path for volume in pod.spec.volumes or ()):
-        flags |= WorkloadFlag.LOCAL_STORAGE
-    if any(name.startswith(HUGEPAGES_PREFIX) and value for name, value in resources.requests.items()):
-        flags |= WorkloadFlag.HOST_DIRECT
-    return flags
+    # Without owner, or owned by another pod, as those that attach a launcher's hotplugged disks: nothing brings it back.
+    is_bare = all(each.kind == "Pod" for each in pod.owners)
+    return flags_of(
+        (
+            (WorkloadFlag.DAEMONSET, controller_kind(pod) == "DaemonSet"),
+            (WorkloadFlag.BARE, is_bare),
+            (WorkloadFlag.LOCAL_STORAGE, any(each.empty_dir or each.host_path for each in pod.spec.volumes or ())),
+        )
+    )
 
 
 def _is_static(pod: Pod) -> bool:
-    return _MIRROR in pod.annotations or pod.annotations.get(_SOURCE, "api") != "api"
+    annotations = pod.metadata.annotations
+    return annotations is not None and (_MIRROR in annotations or annotations.get(_SOURCE, "api") != "api")
 
 
 def _controller(found: KubernetesObject) -> OwnerReference | None:
-    owners = found.owners
-    return next((each for each in owners if each.controller), owners[0] if owners else None)
+    owners = found.metadata.owner_references
+    if not owners:
+        return None
+    return owners[0] if owners[0].controller else next((each for each in owners if each.controller), owners[0])
 
 
-def _controller_kind(pod: Pod) -> str:
+def controller_kind(pod: Pod) -> str:
+    """Kind of the controller of a pod, else of its first owner; empty without one."""
     controller = _controller(pod)
     return controller.kind if controller else ""
