@@ -69,6 +69,7 @@ wheel: $(READY) ## Build the wheel into dist/
 lock: ## Resolve the locked versions anew (needs uv)
 	$(UV) --group dev --extra descheduler --extra exact --extra extender --extra kernel --extra live -o requirements/dev.lock
 	$(UV) -o requirements/runtime.lock
+	$(UV) --extra descheduler --extra exact --extra extender --extra live -o requirements/service.lock
 
 clean: ## Remove what was made
 	rm -rf $(VENV) $(OUT) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
