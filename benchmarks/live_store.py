@@ -6,6 +6,7 @@ The objects are made by another process, so that what is measured is the store's
 from __future__ import annotations
 
 import gc
+import itertools
 import subprocess
 import sys
 import tempfile
@@ -135,11 +136,17 @@ def _step(store: ClusterStore, events: Sequence[bytes]) -> Step:
     return Step(middle - start, process_time() - middle)
 
 
-def _best(store: ClusterStore, pods: Sequence[bytes], change: Callable[[bytes, int], bytes], count: int) -> Step:
+def _best(
+    store: ClusterStore,
+    pods: Sequence[bytes],
+    change: Callable[[bytes, int], bytes],
+    versions: Iterator[int],
+    count: int,
+) -> Step:
     steps = []
     for run in range(RUNS):
         chosen = np.random.default_rng(run).choice(len(pods), count, replace=False)
-        steps.append(_step(store, [change(pods[i], 10_000 * run + n) for n, i in enumerate(chosen.tolist())]))
+        steps.append(_step(store, [change(pods[i], next(versions)) for i in chosen.tolist()]))
     return min(steps, key=lambda step: step.events + step.publish)
 
 
@@ -177,9 +184,10 @@ def _measure(folder: Path) -> None:
         "new ordinary pods": (ordinary, _copy_of),
     }
     rows, heaviest = [], 0.0
+    versions = itertools.count(1)
     for name, (chosen, change) in changes.items():
         for count in (1, 100, EVENTS_PER_SECOND):
-            step = _best(store, chosen, change, count)
+            step = _best(store, chosen, change, versions, count)
             rows.append((name, str(count), f"{1e6 * step.events / count:.1f}", f"{1000 * step.publish:.1f}"))
             heaviest = max(heaviest, (step.events + step.publish) * EVENTS_PER_SECOND / count if count > 100 else 0.0)
     print(table(("events of pods", "k", "us/event", "publish ms"), rows), end="\n\n")

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from ullage.model.arrays import IntArray
-from ullage.model.labels import Requirement
+from ullage.model.labels import Labels, Requirement
 from ullage.model.state import DisruptionBudget, WorkloadColumns
 from ullage.sources.objects import Key, PodDisruptionBudget
 from ullage.sources.policies import allowed_disruptions, is_of_kubevirt, members_wanted
@@ -29,6 +29,8 @@ class Budgets:
         self._of = np.empty(0, dtype=np.int64)
         self._rows = np.empty(0, dtype=np.int64)
         self._last: tuple[DisruptionBudget, ...] = ()
+        self._namespaces: tuple[str, ...] = ()
+        self._labels: Labels | None = None
 
     def change(self, changes: Mapping[Key, PodDisruptionBudget | None]) -> None:
         """Take budgets anew, ``None`` for one that is gone; members of those that select otherwise are found later."""
@@ -54,7 +56,10 @@ class Budgets:
         workloads
             The rows now.
         """
-        if splice.is_nothing and not self._has_changed:
+        # The same rows with the same labels, whatever else is new about them, are covered by the same budgets.
+        is_same = workloads.namespace is self._namespaces and workloads.labels is self._labels
+        self._namespaces, self._labels = workloads.namespace, workloads.labels
+        if not self._has_changed and (splice.is_nothing or (is_same and splice.keeps_order)):
             return self._last
         keys = tuple(sorted(self._wanted))
         of, rows = self._moved(keys, splice)

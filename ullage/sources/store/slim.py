@@ -42,7 +42,7 @@ from ullage.sources.objects import (
 )
 from ullage.sources.pool import Pool
 from ullage.sources.volumes import TOPOLOGY
-from ullage.sources.workloads import ANNOTATIONS, controller_kind, has_ended
+from ullage.sources.workloads import ANNOTATIONS, controller_kind, has_ended, is_launcher
 
 Part = TypeVar("Part")
 Object = TypeVar("Object", bound=KubernetesObject)
@@ -87,7 +87,7 @@ class Slimmer:
 
     def _pod_spec(self, pod: Pod) -> PodSpec:
         node, volumes, spec = pod.spec.node_name, pod.spec.volumes, pod.spec
-        if controller_kind(pod) == "DaemonSet":
+        if controller_kind(pod) == "DaemonSet" and not is_launcher(pod):
             # The one field by which the pods of a DaemonSet differ is left out of their placement, too.
             spec.affinity = without_fields(spec).affinity
         spec.node_name = spec.volumes = None
