@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,11 +16,15 @@ from descheduler.policy.engines import ENGINES
 from descheduler.policy.memory import Memory
 from descheduler.policy.plan import RebalancePlan
 from descheduler.report import FORMATS, page, render
+from descheduler.watching import watched
 from ullage.commands import Console, current_console
 from ullage.commands.config import configuration_option, read_configuration
 from ullage.commands.files import save
+from ullage.commands.serving import seconds
+from ullage.commands.sources import Where, cluster_options, observe
 from ullage.config import Configuration, override, parse_thresholds, with_thresholds
 from ullage.errors import UsageError
+from ullage.model.state import ClusterState
 from ullage.sources.inputs import load
 
 NOTHING_TO_DO: Final = 3
@@ -28,7 +33,7 @@ STAYS_OVER: Final = 4
 _PLAN_HELP = """Plan which workloads to move where, and why.
 
 FILE is a Kubernetes dump (JSON or YAML, also .gz, - for stdin) as kubectl prints it, or a snapshot. Several files are read
-as one cluster. Nothing is written to any cluster.
+as one cluster. With --live the cluster itself is looked at, and there is no FILE. Nothing is written to any cluster.
 
 \b
 Examples:
@@ -38,6 +43,7 @@ Examples:
   ullage plan cluster.json nodes.json pods.json
   ullage plan cluster.json nodes.json pods.json --high memory=85% --target memory=75% --report plan.html
   ullage plan cluster.snapshot.gz --goal evacuate --node node-7 -o json > plan.json
+  ullage plan --live --report plan.html                The cluster of the current kubeconfig, as it is now
   ullage why node-7 --plan plan.json
 
 Exit codes: 0 ok; 1 error; 2 bad usage or input; 3 nothing to do, with --error-unchanged; 4 nodes stay over, with --fail-on
@@ -52,7 +58,8 @@ class _Flags:
     engine: str | None
     minimize: str | None
     max_moves: int | None
-    time_limit: float | None
+    time_limit: str | None
+    seed: int | None
     high: str | None
     target: str | None
 
@@ -63,7 +70,8 @@ class _Flags:
             "planning.engine": self.engine,
             "planning.minimize": self.minimize,
             "planning.maxMoves": self.max_moves,
-            "planning.exactTimeLimitSeconds": self.time_limit,
+            "planning.seed": self.seed,
+            **self._limits(),
         }
         for path, value in paths.items():
             if value is not None:
@@ -71,9 +79,21 @@ class _Flags:
         high, target = (parse_thresholds(text) if text else {} for text in (self.high, self.target))
         return with_thresholds(config, high, target)
 
+    def _limits(self) -> Mapping[str, object]:
+        """The time limit, for the solver and for the search alike."""
+        if self.time_limit is None:
+            return {}
+        plain = self.time_limit.replace(".", "", 1).isdigit()
+        limit = seconds("--time-limit", f"{self.time_limit}s" if plain else self.time_limit)
+        most = 3600.0
+        return {"planning.exactTimeLimitSeconds": min(limit, most), "planning.searchTimeLimitSeconds": limit}
+
 
 @click.command(help=_PLAN_HELP)
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(allow_dash=True))
+@click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(allow_dash=True))
+@click.option("--live", is_flag=True, help="Plan for a running cluster instead of files")
+@cluster_options
+@click.option("--timeout", default="60s", show_default=True, metavar="TIME", help="With --live: wait for the state")
 @click.option("--goal", type=click.Choice([g.value for g in GOALS]), help="What the plan is for  [default: relieve]")
 @click.option(
     "--node", "nodes", multiple=True, metavar="NODE", help="Node to empty, with --goal evacuate; may be repeated"
@@ -82,7 +102,8 @@ class _Flags:
 @click.option("--target", metavar="cpu=80%,memory=80%", help="Sources come down to it, destinations stay under it")
 @click.option("--minimize", type=click.Choice(["moves", "bytes"]), help="What to spare first  [default: moves]")
 @click.option("--engine", type=click.Choice(list(ENGINES)), help="How to search  [default: greedy]")
-@click.option("--time-limit", type=float, metavar="SECONDS", help="For engines that use a solver  [default: 4]")
+@click.option("--time-limit", metavar="TIME", help="Such as 30s, for the engines search and exact  [default: 10s, 4s]")
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Of all that is random  [default: 2]")
 @click.option(
     "--max-moves", type=click.IntRange(min=0), metavar="N", help="Largest number of moves  [default: no limit]"
 )
@@ -97,19 +118,27 @@ class _Flags:
 @click.option("--fail-on", type=click.Choice(["over"]), help="Exit with 4 if nodes stay over")
 def plan(
     files: tuple[str, ...],
+    live: bool,  # noqa: FBT001
+    kubeconfig: Path | None,
+    context: str | None,
+    timeout: str,
     nodes: tuple[str, ...],
     output: str,
     report: Path | None,
     config_file: str | None,
     error_unchanged: bool,  # noqa: FBT001
     fail_on: str | None,
-    **flags: str | float | None,
+    **flags: str | int | None,
 ) -> int:
     """Read, decide, show."""
     console = current_console()
     config = _Flags(**flags).above(read_configuration(config_file))  # type: ignore[arg-type]
-    files, nodes = _split(files, nodes, config.planning.goal)
-    made = _make(files, nodes, config, console)
+    files, nodes = _split(files, nodes, config.planning.goal, live=live)
+    if live:
+        wait, where = seconds("--timeout", timeout), Where(kubeconfig=kubeconfig, context=context)
+        made = _make("the cluster", lambda: observe(where, config, wait), nodes, config, console)
+    else:
+        made = _make(", ".join(files), lambda: load(files), nodes, config, console)
     console.write(render(made, output, color=console.colored, width=shutil.get_terminal_size().columns))
     if report is not None:
         save(str(report), page(made).encode(), overwrite=True)
@@ -119,23 +148,31 @@ def plan(
     return NOTHING_TO_DO if error_unchanged and not made.spec.moves else 0
 
 
-def _make(files: Sequence[str], nodes: Sequence[str], config: Configuration, console: Console) -> RebalancePlan:
-    console.progress(f"reading {', '.join(files)} ...")
-    state = load(files)
+def _make(
+    what: str, read: Callable[[], ClusterState], nodes: Sequence[str], config: Configuration, console: Console
+) -> RebalancePlan:
+    console.progress(f"reading {what} ...")
+    state = read()
     console.progress(f"planning for {len(state.nodes)} nodes and {len(state.workloads)} workloads ...")
-    made, _ = decide(state, Memory(), config, state.observed_at_seconds, nodes)
+    with watched(console) if config.planning.engine == "search" else nullcontext() as watch:
+        pace = watch.pace() if watch else None
+        made, _ = decide(state, Memory(), config, state.observed_at_seconds, nodes, pace)
     console.progress("")
-    console.detail(f"read {', '.join(files)}: {len(state.nodes)} nodes, {len(state.workloads)} workloads")
+    console.detail(f"read {what}: {len(state.nodes)} nodes, {len(state.workloads)} workloads")
     console.detail(f"planned with goal {made.spec.goal}, engine {made.status.engine}: {len(made.spec.moves)} moves")
     return made
 
 
-def _split(files: tuple[str, ...], nodes: tuple[str, ...], goal: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _split(
+    files: tuple[str, ...], nodes: tuple[str, ...], goal: str, *, live: bool
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """With the goal evacuate, arguments that are no files are names of nodes: ``plan dump.json --goal evacuate node-7``."""
-    if goal != "evacuate":
-        return files, nodes
-    named = tuple(f for f in files if f != "-" and "/" not in f and not Path(f).exists())
+    if not files and not live:
+        raise UsageError("there is no FILE", "name at least one dump or snapshot, or pass --live")
+    named = tuple(f for f in files if goal == "evacuate" and f != "-" and "/" not in f and not Path(f).exists())
     dumps = tuple(f for f in files if f not in named)
-    if not dumps:
+    if live and dumps:
+        raise UsageError(f"{dumps[0]}: with --live there is no FILE", "leave either of them out")
+    if not dumps and not live:
         raise UsageError(f"no such file: {named[0]}", "name at least one dump or snapshot")
     return dumps, tuple(n for text in (*nodes, *named) for n in text.split(",") if n)

@@ -14,6 +14,7 @@ from descheduler.policy.memory import Memory
 from descheduler.report import FORMATS, render
 from ullage.commands import current_console
 from ullage.commands.config import configuration_option, read_configuration
+from ullage.commands.files import save
 from ullage.commands.serving import seconds, tls_files, tls_options
 from ullage.commands.sources import Where, cluster_options, observe, open_source
 from ullage.errors import UllageError, UsageError
@@ -21,6 +22,7 @@ from ullage.errors import UllageError, UsageError
 if TYPE_CHECKING:
     from descheduler.loop.hands import LiveHands
     from ullage.config import Configuration
+    from ullage.model.state import ClusterState
 
 _HELP: Final = """Watch a cluster, plan again and again, and carry plans out if the mode says so.
 
@@ -76,6 +78,7 @@ and Ctrl-C end it. The log goes to stderr, a JSON object per line."""
 @click.option("--no-node-metrics", is_flag=True, help="No metrics with a series per node")
 @click.option("--once", is_flag=True, help="Print one plan, and end")
 @click.option("-o", "--output", type=click.Choice(list(FORMATS)), default="table", help="Format, with --once")
+@click.option("--save-snapshot", metavar="FILE", help="With --once: write the state that was planned on to a snapshot")
 @click.option(
     "--sync-timeout", default="60s", show_default=True, metavar="TIME", help="With --once: wait for the state"
 )
@@ -86,6 +89,7 @@ def descheduler(
     context: str | None,
     once: bool,  # noqa: FBT001
     output: str,
+    save_snapshot: str | None,
     sync_timeout: str,
     config_file: str | None,
     **served: str | int | bool | Path | None,
@@ -94,15 +98,19 @@ def descheduler(
     config = read_configuration(config_file)
     where = Where(snapshot, kubeconfig, context)
     if once:
-        _plan_once(where, config, output, seconds("--sync-timeout", sync_timeout))
+        state = observe(where, config, seconds("--sync-timeout", sync_timeout))
+        if save_snapshot is not None:
+            from ullage.sources.snapshot import encode
+
+            save(save_snapshot, encode(state), overwrite=True)
+        _print_plan(state, config, output)
     else:
         _serve(where, config, config_file, **served)  # type: ignore[arg-type]
 
 
-def _plan_once(where: Where, config: Configuration, output: str, timeout_seconds: float) -> None:
+def _print_plan(state: ClusterState, config: Configuration, output: str) -> None:
     from descheduler.policy.decide import decide
 
-    state = observe(where, config, timeout_seconds)
     plan, _ = decide(state, Memory(), config, state.observed_at_seconds)
     console = current_console()
     console.write(render(plan, output, color=console.colored, width=shutil.get_terminal_size().columns))

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from descheduler.acting.breakers import Ended, Open, only_one, opened
 from descheduler.acting.budgets import Allowance, Flying
-from descheduler.acting.course import Course, Intent, Phase, PlanPhase, StepState, intents
+from descheduler.acting.course import NEVER_BEGUN, Course, Intent, Phase, PlanPhase, StepState, intents
 from descheduler.acting.kube_stores import PlanPort
 from descheduler.acting.ledger import Ledger, LedgerPort
 from descheduler.acting.resource import PlanResource, timestamp
@@ -24,6 +24,8 @@ from ullage.model.state import ClusterState, WorkloadFlag, WorkloadKind
 
 _LATE_SECONDS: Final = 3600.0
 _LATE_FACTOR: Final = 4.0
+_SEEN_SECONDS: Final = 60.0
+"""So long after a move a state may still lack it; one that shows the workload at its source later has it back there."""
 
 
 class Taints(Protocol):
@@ -88,6 +90,8 @@ class Acted:
         What is left of the budgets, by scope.
     flying
         Everything that is under way.
+    happened
+        Executor and new phase of every move that changed its phase since the last cycle that ended.
     """
 
     plan: PlanResource | None = None
@@ -95,6 +99,7 @@ class Acted:
     held_back: str = ""
     left: dict[str, int] = field(default_factory=dict)
     flying: tuple[Flying, ...] = ()
+    happened: tuple[tuple[str, Phase], ...] = ()
 
 
 class Actor:
@@ -113,6 +118,8 @@ class Actor:
     def __init__(self, ports: Ports, *, approves: bool) -> None:
         self._ports, self._approves = ports, approves
         self._ledger = Ledger()
+        self._put_off: set[tuple[str, int]] = set()
+        self._happened: list[tuple[str, Phase]] = []
 
     def moves(self) -> tuple[Moved, ...]:
         """What was begun in the last 48 hours, by us or by another replica; to decide with.
@@ -156,10 +163,16 @@ class Actor:
             if resource is not None:
                 resource = self._advance(turn, resource, broken=bool(broken))
         except HeldBackError as error:
-            return Acted(resource, broken, error.message)
+            return Acted(resource, broken, error.message, happened=self._told())
         allowance = Allowance(config.budgets, state.kubevirt)
         flying = turn.flying(resource.course() if resource else None)
-        return Acted(resource, broken, "", allowance.left(flying, self._ledger.begun, now_seconds), tuple(flying))
+        left = allowance.left(flying, self._ledger.begun, now_seconds)
+        return Acted(resource, broken, "", left, tuple(flying), self._told())
+
+    def _told(self) -> tuple[tuple[str, Phase], ...]:
+        """What happened and was not said yet; a cycle that ends early leaves it to the next."""
+        told, self._happened = tuple(self._happened), []
+        return told
 
     def _advance(self, turn: _Turn, resource: PlanResource, *, broken: bool) -> PlanResource:
         course = resource.course()
@@ -171,11 +184,13 @@ class Actor:
         course = self._looked(turn, course)
         if not broken:
             course = self._begun(turn, course)
-        course = course.in_phase(PlanPhase.FINISHED if course.is_over else PlanPhase.RUNNING)
+        # Executors see the end of a move before the state does; what follows it must not be judged on a state of before.
+        is_over = course.is_over and not turn.unseen(course)
+        course = course.in_phase(PlanPhase.FINISHED if is_over else PlanPhase.RUNNING)
         if course == before:
             return resource
         after = resource.at(course, turn.now_seconds)
-        return self._ports.plans.update(after.with_after(turn.plan) if course.is_over else after)
+        return self._ports.plans.update(after.with_after(turn.plan) if is_over else after)
 
     def _proposed(self, turn: _Turn, resource: PlanResource) -> PlanResource:
         """A proposal stays as long as the newest plan is the same; one that is outdated makes room for it."""
@@ -193,14 +208,14 @@ class Actor:
 
     def _looked(self, turn: _Turn, course: Course) -> Course:
         """The course with what became of the moves under way."""
-        outcomes = []
-        for number in course.numbers(Phase.RUNNING):
+        outcomes, left = [], self._left_behind(course)
+        for number in (*course.numbers(Phase.RUNNING), *left):
             step = turn.step(course, number)
             executor = self._ports.executor(step, turn.state)
             receipt = executor.look(step)
             if receipt.verdict is Verdict.UNDER_WAY and self._is_late(course, number, turn.now_seconds):
                 receipt = executor.cancel(step)
-            if receipt.verdict is Verdict.LATER:
+            if receipt.verdict is Verdict.LATER or (number in left and receipt.code in NEVER_BEGUN):
                 continue
             course = self._noted(turn, course, number, receipt)
             if receipt.verdict in (Verdict.DONE, Verdict.FAILED):
@@ -215,6 +230,12 @@ class Actor:
         began = course.steps[number - 1].began_at_seconds
         expected = course.move(number).expected_seconds or 0.0
         return began is not None and now_seconds - began > max(_LATE_SECONDS, _LATE_FACTOR * expected)
+
+    def _left_behind(self, course: Course) -> list[int]:
+        """Pending moves that were written down, and not by us: who did so may have begun them, and died before it said so."""
+        written = {m.uid for m in self._ledger.begun if m.plan == course.name}
+        pending = course.numbers(Phase.PENDING)
+        return [n for n in pending if course.move(n).workload.uid in written and (course.name, n) not in self._put_off]
 
     def _begun(self, turn: _Turn, course: Course) -> Course:
         """The course after what may begin was begun, and what became impossible was skipped."""
@@ -241,6 +262,8 @@ class Actor:
         if not self._is_written(moved):
             self._keep(self._ledger.beginning(moved))
         receipt = self._ports.executor(step, turn.state).begin(step)
+        if receipt.verdict is Verdict.LATER:
+            self._put_off.add((course.name, number))
         return self._noted(turn, course, number, receipt)
 
     def _is_written(self, moved: Moved) -> bool:
@@ -254,8 +277,10 @@ class Actor:
         return after
 
     def _tell(self, turn: _Turn, course: Course, number: int) -> None:
-        step = turn.step(course, number)
-        self._ports.tell(step, course.steps[number - 1], self._ports.executor(step, turn.state).name)
+        step, state = turn.step(course, number), course.steps[number - 1]
+        name = self._ports.executor(step, turn.state).name
+        self._happened.append((name, state.phase))
+        self._ports.tell(step, state, name)
 
     def _keep(self, ledger: Ledger) -> None:
         self._ports.ledger.write(ledger)
@@ -303,7 +328,8 @@ class _Turn:
 
     def flying(self, course: Course | None) -> list[Flying]:
         """Everything that is under way: moves of ours, and what the state shows of others."""
-        ours = [course.move(n) for n in course.numbers(Phase.RUNNING)] if course else []
+        numbers = [*course.numbers(Phase.RUNNING), *self.unseen(course)] if course else []
+        ours = [course.move(n) for n in numbers] if course else []
         known = {m.workload.uid for m in ours}
         workloads, names = self.state.workloads, self.state.nodes.name
         moving = workloads.has(WorkloadFlag.MIGRATING) | workloads.has(WorkloadFlag.EVICTION_IN_PROGRESS)
@@ -315,6 +341,17 @@ class _Turn:
             source = names[int(workloads.node[w])]
             found.append(Flying(workloads.uid[w], source, names[target] if target >= 0 else "", *self._owned(w)))
         return found
+
+    def unseen(self, course: Course) -> list[int]:
+        """Moves that succeeded a moment ago, and whose workload the state shows where it was."""
+        return [n for n in course.numbers(Phase.SUCCEEDED) if self._is_unseen(course, n)]
+
+    def _is_unseen(self, course: Course, number: int) -> bool:
+        move, ended = course.move(number), course.steps[number - 1].ended_at_seconds or 0.0
+        row = self._row(move.workload.uid)
+        if row is None or self.state.observed_at_seconds - ended > _SEEN_SECONDS:
+            return False
+        return self.state.nodes.name[int(self.state.workloads.node[row])] == move.source
 
     def flight(self, move: PlannedMove) -> Flying:
         """A move as something that is under way."""

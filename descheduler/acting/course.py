@@ -49,6 +49,8 @@ WAITS: Final = frozenset(
     }
 )
 """Codes that may pass while earlier moves of the plan are under way."""
+NEVER_BEGUN: Final = frozenset({"migration-vanished", "evacuation-ended", "not-applied"})
+"""Codes by which an executor says of a move that nothing is seen of it."""
 _PHASES: Final = {
     Verdict.DONE: Phase.SUCCEEDED,
     Verdict.REFUSED: Phase.REFUSED,

@@ -16,14 +16,14 @@ from descheduler.executors.events import Events, EventType, Happening, Reference
 from descheduler.executors.port import Step
 from descheduler.executors.registry import Routing, executors
 from descheduler.executors.taint import SoftTaints
-from descheduler.executors.writer import HeldBackError, Writer
+from descheduler.executors.writer import CALL_SECONDS, HeldBackError, Writer
 from descheduler.leading.election import Clocks, Election, Standing, Timing
 from descheduler.leading.kube_lease import KubeLease
 from descheduler.leading.runner import Leadership
 from descheduler.loop.modes import Mode
 from descheduler.policy.memory import Moved
 from ullage.config import Configuration
-from ullage.errors import UllageError
+from ullage.errors import ConfigError, UllageError
 from ullage.observability.logs import Log
 from ullage.sources.kube_api.connection import Connection
 
@@ -36,6 +36,17 @@ _REASONS: Final = {
     Phase.SKIPPED: "MoveSkipped",
 }
 _BAD: Final = (Phase.FAILED, Phase.REFUSED)
+
+
+def _check(timing: Timing) -> None:
+    """Raise `ConfigError` if a leader with these times could never write: a permit lasts as long as a write may take."""
+    least = CALL_SECONDS + timing.margin_seconds + timing.retry_seconds
+    if timing.lease_seconds <= least:
+        raise ConfigError(
+            "leaderElection",
+            f"a lease of {timing.lease_seconds:g} s leaves no time to write",
+            f"it must last longer than {least:g} s: a retry, a write of {CALL_SECONDS:g} s and the drift of clocks",
+        )
 
 
 class LiveHands:
@@ -53,11 +64,17 @@ class LiveHands:
         Times of the election.
     log
         Where to tell.
+
+    Raises
+    ------
+    ConfigError
+        The times of the election leave no time to write.
     """
 
     def __init__(
         self, connect: Callable[[], Connection], mode: Mode, lease: tuple[str, str], timing: Timing, log: Log
     ) -> None:
+        _check(timing)
         self._mode, self._log = mode, log
         clocks = Clocks(time.monotonic, time.time)  # noqa: TID251  # the election's own: no other clock may bend it
         kube_lease = KubeLease(connect(), *lease)

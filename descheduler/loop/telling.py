@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter as Count
 from collections.abc import Callable, Iterable, Iterator
+from itertools import product
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -14,6 +15,7 @@ from prometheus_client.registry import Collector
 from descheduler.acting.actor import Acted
 from descheduler.acting.breakers import BREAKERS
 from descheduler.acting.course import Phase
+from descheduler.executors.registry import ROUTES
 from descheduler.loop.cycle import Cycle, Result
 from descheduler.policy.plan import NodeClass, RebalancePlan
 from ullage import __version__
@@ -24,6 +26,8 @@ from ullage.sources.ports import Health, KindHealth, ReadingHealth
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 _PREFIX: Final = "ullage_descheduler_"
 _SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_EXECUTORS: Final = tuple(name for name, _ in ROUTES)
+_REACHED: Final = tuple(phase for phase in Phase if phase is not Phase.PENDING)
 _MOVE_CODES: Final = tuple(code.name for code in CODES.values() if code.topic is Topic.MOVE)
 
 
@@ -58,6 +62,11 @@ class Metrics:
         self.configuration_valid.set(1)
         for result in Result:
             self._cycles.labels(result.value)
+        self._moves = Counter(
+            _PREFIX + "moves", "Moves that came into a phase.", ["executor", "phase"], registry=registry
+        )
+        for name, phase in product(_EXECUTORS, _REACHED):
+            self._moves.labels(name, phase.value)
         build = Gauge("ullage_build_info", "Version of this program.", ["version"], registry=registry)
         build.labels(__version__).set(1)
         leader = Gauge(_PREFIX + "leader", "Whether this replica leads and acts.", registry=registry)
@@ -75,6 +84,8 @@ class Metrics:
         if cycle.plan is not None:
             self._plan.plan = cycle.plan
         self._acting.acted = cycle.acted
+        for name, phase in cycle.acted.happened if cycle.acted is not None else ():
+            self._moves.labels(name, phase.value).inc()
 
     def text(self) -> bytes:
         """All of them in Prometheus's text format."""

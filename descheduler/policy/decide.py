@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -29,6 +30,7 @@ from descheduler.policy.goals.evacuate import evacuate
 from descheduler.policy.goals.relieve import relieve
 from descheduler.policy.memory import Memory, Moved
 from descheduler.policy.notes import notes_of
+from descheduler.policy.pace import Pace
 from descheduler.policy.plan import (
     Goal,
     LowerBound,
@@ -68,6 +70,7 @@ def decide(
     config: Configuration,
     now_seconds: float,
     nodes: Sequence[str] = (),
+    pace: Pace | None = None,
 ) -> tuple[RebalancePlan, Memory]:
     """Plan for `state`.
 
@@ -83,6 +86,8 @@ def decide(
         Unix time; offline it is the time at which the state was observed.
     nodes
         Names of the nodes to evacuate; for that goal only.
+    pace
+        Clock and listener of engines that search for a given time; without one they count steps, and the plan repeats itself.
 
     Returns
     -------
@@ -100,7 +105,7 @@ def decide(
     rows = _rows(state, goal, nodes)
     must_leave = goal in (Goal.EVACUATE, Goal.CONSOLIDATE)
     given = setting(state, memory, config, now_seconds, must_leave=must_leave)
-    outcome = GOALS[goal](given, rows)
+    outcome = GOALS[goal](given if pace is None else replace(given, pace=pace), rows)
     plan = _Writer(given, outcome, goal, now_seconds).plan()
     moved = [_moved(state, m, now_seconds) for m in outcome.moves]
     return plan, memory.seeing(given.over_since_seconds).after(moved, now_seconds)

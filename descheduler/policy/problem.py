@@ -7,12 +7,14 @@ all accepted moves.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from descheduler.policy.pace import Pace
 from descheduler.policy.terms import Term
 from descheduler.policy.terms.capacity import Capacity, Dimension
+from descheduler.policy.terms.standing import Standing
 from ullage.model.arrays import BoolArray, FloatArray, IntArray
 
 _CALL = 100_000
@@ -57,6 +59,12 @@ class Problem:
         How much improvement is worth trying, in rounds of an engine.
     effort
         The same in work (`Tally.spent`), so that large problems end in time too.
+    standing
+        Rules that hold whoever is where, as columns; called once per search.
+    pace
+        Clock and listener of engines that search for a given time.
+    search_seconds, search_kernel
+        That time, and the name of the kernel.
     """
 
     home: IntArray
@@ -68,6 +76,7 @@ class Problem:
     cost: FloatArray
     moved_bytes: FloatArray
     preference: Callable[[int], FloatArray]
+    standing: Callable[[], Standing]
     worthwhile: float = 0.0
     limit: int | None = None
     bound: float = 0.0
@@ -75,6 +84,9 @@ class Problem:
     seed: int = 2
     rounds: int = 96
     effort: int = 1_000_000_000
+    pace: Pace = field(default_factory=Pace)
+    search_seconds: float = 10.0
+    search_kernel: str = "auto"
 
 
 class Tally:

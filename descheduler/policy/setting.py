@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,12 +12,14 @@ from descheduler.policy.eligibility import Eligibility, Protection, eligibility
 from descheduler.policy.hysteresis import judge
 from descheduler.policy.memory import Memory
 from descheduler.policy.migrating import Course, course
+from descheduler.policy.pace import Pace
 from descheduler.policy.plan import NodeClass
 from descheduler.policy.problem import Problem
 from descheduler.policy.terms import Term
 from descheduler.policy.terms.capacity import Dimension
 from descheduler.policy.terms.disruption import Disruption
 from descheduler.policy.terms.placement import Placing
+from descheduler.policy.terms.standing import standing
 from ullage.config.schema import Configuration
 from ullage.estimation.danger import committed
 from ullage.estimation.forecast import Forecast, Prediction, forecast, swapped_bytes
@@ -60,6 +62,8 @@ class Setting:
         float64 (W,): memory that a move of each workload copies or builds up anew.
     course
         What moving each workload is expected to take.
+    pace
+        Clock and listener of engines that search for a given time.
     """
 
     state: ClusterState
@@ -74,6 +78,7 @@ class Setting:
     feasibility: Feasibility
     moved_bytes: FloatArray
     course: Course
+    pace: Pace = field(default_factory=Pace)
 
     def rows(self, node_class: NodeClass) -> IntArray:
         """Nodes of one class, ascending."""
@@ -173,9 +178,14 @@ def problem(given: Setting, sources: IntArray, *, empty: bool = False) -> Proble
         cost=_cost(given, movable),
         moved_bytes=given.moved_bytes,
         preference=given.feasibility.preference,
+        standing=lambda: standing(state, given.feasibility),
         worthwhile=given.config.planning.balance_minimum_gain,
         limit=given.config.planning.max_moves,
         rounds=given.config.planning.rounds,
+        seed=given.config.planning.seed,
+        pace=given.pace,
+        search_seconds=given.config.planning.search_time_limit_seconds,
+        search_kernel=given.config.planning.search_kernel,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from ullage.sources.ports import Health, StateSource
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+BRIEF_PAST_SECONDS: Final = 900.0
+"""What a command that looks once asks for of the past: the four steps of one range query each, which take seconds. A day,
+as a service wants it, takes minutes in a large cluster."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,17 @@ def cluster_options(function: CommandT) -> CommandT:
     return function
 
 
-def open_source(where: Where, config: Configuration) -> StateSource:
+def open_source(where: Where, config: Configuration, restored_seconds: float | None = None) -> StateSource:
     """The source, not started yet.
+
+    Parameters
+    ----------
+    where
+        Where the state comes from.
+    config
+        The configuration.
+    restored_seconds
+        How much of the past a cluster's monitoring is asked for first; as long as peaks are remembered if it is not given.
 
     Raises
     ------
@@ -72,20 +85,29 @@ def open_source(where: Where, config: Configuration) -> StateSource:
         from ullage.sources.opening import open_cluster
     except ModuleNotFoundError as error:
         raise UllageError(f"{error.name} is not installed", "pip install 'ullage[live]'") from None
-    return open_cluster(where.kubeconfig, where.context, config)
+    return open_cluster(where.kubeconfig, where.context, config, restored_seconds)
+
+
+def open_briefly(where: Where, config: Configuration) -> StateSource:
+    """The source for one look, not started yet: little of the past, and one sample of each measure has to do.
+
+    Raises
+    ------
+    UllageError
+        As `open_source`.
+    """
+    return open_source(where, override(config, "telemetry.minimumSamples", 1), BRIEF_PAST_SECONDS)
 
 
 def observe(where: Where, config: Configuration, timeout_seconds: float) -> ClusterState:
-    """State of a cluster at this moment: connect, wait for the first full state, and leave.
-
-    One sample of each measure has to do, since there is no time to see another.
+    """State of a cluster at this moment: connect, wait for the first full state, and leave; see `open_briefly`.
 
     Raises
     ------
     UllageError
         The cluster cannot be reached, or is not known in time.
     """
-    source = open_source(where, override(config, "telemetry.minimumSamples", 1))
+    source = open_briefly(where, config)
     source.start()
     try:
         source.wait(timeout_seconds)

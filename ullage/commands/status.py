@@ -14,7 +14,7 @@ from ullage.commands import current_console
 from ullage.commands.config import configuration_option, read_configuration
 from ullage.commands.console import printable
 from ullage.commands.serving import seconds
-from ullage.commands.sources import Where, cluster_options, open_source
+from ullage.commands.sources import Where, cluster_options, open_briefly
 from ullage.errors import UllageError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def command(
 
 
 def _seen(where: Where, config_file: str | None, wait_seconds: float) -> Health:
-    source = open_source(where, read_configuration(config_file))
+    source = open_briefly(where, read_configuration(config_file))
     source.start()
     try:
         source.wait(wait_seconds)

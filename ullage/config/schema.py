@@ -97,7 +97,8 @@ class Planning(_Value, frozen=True):
         What a plan is for. relieve brings down the nodes that are over and touches nothing else: the least disturbance.
     engine
         Name of the planning engine. greedy needs nothing but numpy and finds the fewest moves on the benchmarks; exact needs
-        the extra ``ullage[exact]``.
+        the extra ``ullage[exact]``; search starts from the greedy plan and betters it for as long as it is given, which pays
+        for balance and consolidate on large clusters.
     minimize
         What counts between plans that reach the goal. moves, since every live migration disturbs one VM, whatever its size;
         bytes where the migration network is narrow.
@@ -107,6 +108,13 @@ class Planning(_Value, frozen=True):
     exact_time_limit_seconds
         Seconds of wall-clock time that the solver of the exact engine may take before the best plan so far stands. 4 s prove
         the fewest moves on clusters of some 20 nodes and 500 VMs, and a person still waits for them.
+    search_time_limit_seconds
+        Seconds for which the search engine looks for a better plan. 10 s are enough for 1,000 nodes and 20,000 workloads.
+    search_kernel
+        What the search engine computes with: numba, which needs the extra ``ullage[kernel]`` and tries about ten times as much
+        in the same time, or numpy; auto takes numba if it is installed.
+    seed
+        Seed of all that is random in an engine. Another seed gives another plan of about the same cost.
     rounds
         Number of rounds that the greedy engine tries at most: constructions and improvements, seeded; the best plan counts. It
         ends earlier at the lower bound, or when nothing gets better. 96 stay within some tenths of a second on 20 nodes.
@@ -126,6 +134,9 @@ class Planning(_Value, frozen=True):
     minimize: Annotated[Literal["moves", "bytes"], Choice(("moves", "bytes"))] = "moves"
     max_moves: Annotated[int | None, OrNull(Number(0, 1_000_000, whole=True))] = None
     exact_time_limit_seconds: Annotated[float, Number(0.1, 3600)] = 4.0
+    search_time_limit_seconds: Annotated[float, Number(0.1, 86_400)] = 10.0
+    search_kernel: Annotated[Literal["auto", "numpy", "numba"], Choice(("auto", "numpy", "numba"))] = "auto"
+    seed: Annotated[int, Number(0, 2**31 - 1, whole=True)] = 2
     rounds: Annotated[int, Number(1, 100_000, whole=True)] = 96
     balance_minimum_gain: Annotated[float, Ratio(1)] = 0.02
     keep_balancing: Annotated[bool, Flag()] = False

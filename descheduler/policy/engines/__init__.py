@@ -49,6 +49,7 @@ ENGINES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "greedy": "descheduler.policy.engines.greedy:solve",
         "exact": "descheduler.policy.engines.exact:solve",
+        "search": "descheduler.policy.engines.search:solve",
     }
 )
 """Where engines stand; loaded when they are asked for, because a solver is slow to import and may be missing."""

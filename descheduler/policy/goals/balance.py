@@ -1,8 +1,8 @@
-"""Balance: make nodes more alike, one steepest step after the other, as long as each step pays.
+"""Balance: make nodes more alike, one steepest step after the other, as long as each step pays; or by search.
 
 The measure is the sum over nodes and resources of the squared distance of predicted use (over allocatable) from the cluster's
 mean. A step must lower it by as much as bringing two nodes each `balance_minimum_gain` nearer to the mean would: less is
-within the noise of what was measured.
+within the noise of what was measured. A search pays as much for every move, and may take detours.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from descheduler.policy.engines.search.improve import improve
+from descheduler.policy.engines.search.product import evenness, mean_of
 from descheduler.policy.goals import Outcome
 from descheduler.policy.plan import NodeClass
-from descheduler.policy.problem import Tally
+from descheduler.policy.problem import Problem, Tally
 from descheduler.policy.sequence import safe_order
 from descheduler.policy.setting import Setting, problem
-from ullage.model.arrays import FloatArray, IntArray
+from ullage.model.arrays import BoolArray, FloatArray, IntArray
 
 _LEAST = 1e-9
 """Gain of a step even where the configuration asks for none: a move that changes nothing is not made."""
@@ -27,15 +29,42 @@ def balance(given: Setting, nodes: Sequence[int] = ()) -> Outcome:  # noqa: ARG0
     task = problem(given, given.rows(NodeClass.OVER)[:0])
     tally = Tally(task)
     descend(given, tally)
-    moves, _ = safe_order(Tally(task), tally.away)
+    engine, places = "greedy", dict(tally.away)
+    if given.config.planning.engine == "search":
+        engine, places = _searched(given, task, places)
+    moves, _ = safe_order(Tally(task), places)
     return Outcome(
         problem=task,
         moves=moves,
         codes={m.workload: "balance" for m in moves},
-        engine="greedy",
+        engine=engine,
         bound=None,
         subjects=tuple(given.rows(NodeClass.OVER).tolist()),
     )
+
+
+def _searched(given: Setting, task: Problem, start: dict[int, int]) -> tuple[str, dict[int, int]]:
+    """Engine and places after a search from `start`, which stays if nothing better can be carried out."""
+    known, worth = given.known(), _worth(given)
+    places = improve(task, evenness(known, worth), start)
+    places = {m.workload: m.target for m in safe_order(Tally(task), places)[0]}
+    better = price(task, places, known, worth) < price(task, start, known, worth)
+    return ("search", places) if better else ("greedy", start)
+
+
+def price(task: Problem, places: dict[int, int], nodes: BoolArray, worth: float) -> float:
+    """What `places` cost: squared distances of `nodes` from their first mean, and `worth` times the price of each move."""
+    tally = Tally(task)
+    tally.restore(places)
+    distances = 0.0
+    for r, dimension in enumerate(task.dimensions[:2]):
+        ratio = tally.capacity.load[:, r] / dimension.scale
+        distances += float(((ratio - mean_of(dimension, nodes))[nodes] ** 2).sum())
+    return distances + worth * tally.price()
+
+
+def _worth(given: Setting) -> float:
+    return float(max(2 * given.config.planning.balance_minimum_gain**2, _LEAST))
 
 
 def descend(given: Setting, tally: Tally) -> None:
@@ -43,7 +72,7 @@ def descend(given: Setting, tally: Tally) -> None:
     known = np.flatnonzero(given.known())
     if len(known) < 2:
         return
-    worth = max(2 * given.config.planning.balance_minimum_gain**2, _LEAST)
+    worth = _worth(given)
     passed: set[int] = set()
     while not tally.full() and tally.spent <= tally.problem.effort:
         above = _above_mean(tally, known)

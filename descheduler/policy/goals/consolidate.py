@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from descheduler.policy.engines.search.improve import improve
+from descheduler.policy.engines.search.product import emptiness
 from descheduler.policy.goals import Outcome
 from descheduler.policy.plan import NodeClass
 from descheduler.policy.problem import Problem, Tally
@@ -16,6 +19,8 @@ from ullage.model.changes import Move
 
 _ORDERS = 4
 """Orders of nodes that are tried; the one that empties most nodes with the least cost counts."""
+_WORTH = 3.0
+"""What emptying a node is worth to a search, in prices of all that moves off it."""
 _FAILURES = 48
 """Nodes in a row that could not be emptied, after which an order is given up."""
 
@@ -36,15 +41,48 @@ def consolidate(given: Setting, nodes: Sequence[int] = ()) -> Outcome:  # noqa: 
         value = (-len(emptied), tally.price())
         if best is None or value < best[0]:
             best = (value, tally, emptied)
-    moves = _whole(task, best[1].away if best else {})
+    moves, engine = _whole(task, best[1].away if best else {}), "greedy"
+    if given.config.planning.engine == "search":
+        searched = _searched(given, task, candidates, {m.workload: m.target for m in moves})
+        if _value(task, searched) < _value(task, moves):
+            moves, engine = searched, "search"
     return Outcome(
         problem=task,
         moves=moves,
         codes={m.workload: "consolidate" for m in moves},
-        engine="greedy",
+        engine=engine,
         bound=None,
         subjects=(),
     )
+
+
+def _searched(given: Setting, task: Problem, nodes: IntArray, start: dict[int, int]) -> tuple[Move, ...]:
+    """Moves that a search finds from `start`, without those of nodes that it does not empty."""
+    price = _WORTH * float(np.bincount(task.home[task.movable], weights=task.cost[task.movable])[nodes].mean())
+    open_to = replace(task, open_nodes=task.open_nodes & _inhabited(given))
+    places = improve(open_to, emptiness(nodes, price), start)
+    return _whole(task, _of_emptied(task, nodes, places))
+
+
+def _of_emptied(task: Problem, nodes: IntArray, places: dict[int, int]) -> dict[int, int]:
+    """Those of `places` whose home is one of `nodes` and keeps nothing that moves, and gets nothing."""
+    node = task.home.copy()
+    node[list(places)] = list(places.values())
+    filled = np.bincount(node[task.movable], minlength=len(task.open_nodes)) > 0
+    emptied = set(nodes[~filled[nodes]].tolist())
+    return {w: n for w, n in places.items() if int(task.home[w]) in emptied}
+
+
+def _value(task: Problem, moves: Sequence[Move]) -> tuple[int, float]:
+    """Nodes that `moves` empty, negative, and their price: less is better."""
+    left = {m.source for m in moves} - {m.target for m in moves}
+    return -len(left), float(task.cost[[m.workload for m in moves]].sum())
+
+
+def _inhabited(given: Setting) -> BoolArray:
+    """Nodes that can be judged and hold something that is not theirs anyway."""
+    home = given.state.workloads.node[~stays_anyway(given.state)]
+    return given.known() & (np.bincount(home, minlength=len(given.state.nodes)) > 0)
 
 
 def _whole(task: Problem, places: dict[int, int]) -> tuple[Move, ...]:
@@ -82,8 +120,7 @@ def _empty_in_order(given: Setting, tally: Tally, order: IntArray) -> list[int]:
 
     Nodes come roughly from the easiest to the hardest: after many failures in a row nothing more is to be expected.
     """
-    home, rows = tally.problem.home, len(given.state.nodes)
-    open_nodes = given.known() & (np.bincount(home[~stays_anyway(given.state)], minlength=rows) > 0)
+    open_nodes = _inhabited(given)
     emptied: list[int] = []
     received: set[int] = set()
     failures = 0

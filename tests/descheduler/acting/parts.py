@@ -36,6 +36,7 @@ class World:
     now: float = NOW
     under_way: dict[str, tuple[str, str, int]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
+    asked: set[str] = field(default_factory=set)
     moved: list[tuple[str, str]] = field(default_factory=list)
     plans: dict[str, PlanResource] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)
@@ -69,6 +70,7 @@ class World:
     def begin(self, step: Step) -> Receipt:
         vm, target = step.move.workload.name, step.move.target
         self.crash(f"before begin {vm}")
+        self.asked.add(f"{step.plan}/{step.number}")
         answer = self.answer(step)
         if answer is not None:
             return answer
@@ -86,6 +88,8 @@ class World:
             return Receipt(Verdict.DONE, "moved")
         if f"{step.plan}/{step.number}" in self.under_way:
             return Receipt(Verdict.UNDER_WAY, "accepted")
+        if f"{step.plan}/{step.number}" not in self.asked:
+            return Receipt(Verdict.CANCELLED, "migration-vanished")
         return Receipt(Verdict.FAILED, "migration-failed", "It did not arrive.")
 
 

@@ -7,12 +7,12 @@ with steps the same seed gives the same places.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from descheduler.policy.engines.search.columns import Columns
 from descheduler.policy.engines.search.position import Position, restart
 from descheduler.policy.engines.search.schedule import Schedule
+from descheduler.policy.pace import Budget
 from ullage.model.arrays import Int32Array
 
 _REFRESH = 256
@@ -20,76 +20,25 @@ _REFRESH = 256
 
 
 class Mover(Protocol):
-    """Random steps on a position."""
+    """Random steps on a position.
+
+    Attributes
+    ----------
+    name
+        Of the kernel.
+    chunk
+        Steps that are worth a look at the clock.
+    tries
+        What one step is worth in steps of the compiled kernel.
+    """
 
     name: str
     chunk: int
+    tries: float
 
     def advance(self, steps: int, heat: float, factor: float) -> int:
         """Try `steps` steps at temperature `heat` with rents times `factor`; returns how many were made."""
         ...
-
-
-class Budget(Protocol):
-    """How much of what may be spent is spent."""
-
-    def progress(self) -> float:
-        """0 at the start, 1 or more at the end."""
-        ...
-
-    def spend(self, steps: int) -> None:
-        """Take note of steps."""
-        ...
-
-
-@dataclass
-class Steps:
-    """A budget of steps: repeatable."""
-
-    total: int
-    spent: int = 0
-
-    def progress(self) -> float:
-        """Share of the steps that are spent."""
-        return self.spent / self.total if self.total > 0 else 1.0
-
-    def spend(self, steps: int) -> None:
-        """Count them."""
-        self.spent += steps
-
-
-class Clock:
-    """A budget of seconds by the caller's clock; it may be stopped early."""
-
-    def __init__(self, now: Callable[[], float], seconds: float, stopped: Callable[[], bool] = lambda: False) -> None:
-        self._now, self._seconds, self._stopped = now, seconds, stopped
-        self._start = now()
-
-    def progress(self) -> float:
-        """Share of the time that has passed; 1 if stopped."""
-        if self._stopped() or self._seconds <= 0:
-            return 1.0
-        return (self._now() - self._start) / self._seconds
-
-    def spend(self, steps: int) -> None:
-        """Time passes by itself."""
-
-
-@dataclass
-class Part:
-    """The part of a budget from one progress to another, as a budget of its own."""
-
-    of: Budget
-    begin: float
-    end: float
-
-    def progress(self) -> float:
-        """Progress within the part."""
-        return (self.of.progress() - self.begin) / max(self.end - self.begin, 1e-12)
-
-    def spend(self, steps: int) -> None:
-        """Pass on."""
-        self.of.spend(steps)
 
 
 class Best:
@@ -118,16 +67,12 @@ class Best:
 
 
 def anneal(columns: Columns, at: Position, mover: Mover, schedule: Schedule, budget: Budget, best: Best) -> None:
-    """Cool `at` down over `budget`; it ends at the best places, and `best` holds them."""
+    """Cool `at` down over `budget`; it ends where it ends, and `best` holds the best places."""
     chunks = 0
     while (done := budget.progress()) < 1.0:
-        heat = schedule.heat(done)
-        if heat == 0.0 and best.cost < at.cost():
-            restart(columns, at, best.place)
-        mover.advance(mover.chunk, heat, schedule.factor(done))
+        mover.advance(mover.chunk, schedule.heat(done), schedule.factor(done))
         budget.spend(mover.chunk)
         chunks += 1
         if chunks % _REFRESH == 0:
             restart(columns, at, at.place.copy())
         best.take(at)
-    restart(columns, at, best.place)

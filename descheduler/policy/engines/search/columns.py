@@ -33,7 +33,7 @@ class Lanes(NamedTuple):
     threshold, limit
         float64 (N, K), where costs begin, and what the sum and what is held may not pass; +inf without one.
     hinge, square
-        float64 (K,), cost per unit above the threshold, and per squared distance from it.
+        float64 (N, K), cost per unit above the threshold, and per squared distance from it.
     """
 
     width: tuple[int, ...]

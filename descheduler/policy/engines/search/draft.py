@@ -43,8 +43,8 @@ class _LaneDraft:
     limit: FloatArray | None = None
     held: bool = False
     threshold: FloatArray | None = None
-    hinge: float = 0.0
-    square: float = 0.0
+    hinge: FloatArray | float = 0.0
+    square: FloatArray | float = 0.0
 
 
 @dataclass(eq=False)
@@ -92,8 +92,15 @@ class Draft:
         lane = self._lane(quantity, taken="limit")
         lane.limit, lane.held = limit, held
 
-    def charge(self, quantity: Quantity, threshold: FloatArray, *, hinge: float = 0.0, square: float = 0.0) -> None:
-        """Cost of `hinge` per unit above `threshold`, and of `square` per squared distance from it."""
+    def charge(
+        self,
+        quantity: Quantity,
+        threshold: FloatArray,
+        *,
+        hinge: FloatArray | float = 0.0,
+        square: FloatArray | float = 0.0,
+    ) -> None:
+        """Cost of `hinge` per unit above `threshold`, and of `square` per squared distance from it; per node, or of all."""
         lane = self._lane(quantity, taken="threshold")
         lane.threshold, lane.hinge, lane.square = threshold, hinge, square
 
@@ -126,7 +133,7 @@ class Draft:
         lanes, width = self.lanes, -(-len(self.lanes) // WIDTH) * WIDTH
         landing = _side_by_side([x.quantity.landing for x in lanes], len(self.home), width)
         same = all(x.quantity.leaving is x.quantity.landing for x in lanes)
-        square = _padded([x.square for x in lanes], width)
+        square = _side_by_side([x.square for x in lanes], self.nodes, width)
         return Lanes(
             width=(0,) * width,
             curved=(0,) if square.any() else (),
@@ -136,7 +143,7 @@ class Draft:
             frees=_padded([float(not x.held) for x in lanes], width),
             threshold=_side_by_side([_given(x.threshold, self.nodes, 0.0) for x in lanes], self.nodes, width),
             limit=_side_by_side([_given(x.limit, self.nodes, np.inf) for x in lanes], self.nodes, width, np.inf),
-            hinge=_padded([x.hinge for x in lanes], width),
+            hinge=_side_by_side([x.hinge for x in lanes], self.nodes, width),
             square=square,
         )
 
@@ -167,7 +174,7 @@ def enter_all(terms: Iterable[SearchTerm], draft: Draft) -> Columns:
     return draft.columns()
 
 
-def _side_by_side(columns: Sequence[FloatArray], rows: int, width: int, rest: float = 0.0) -> FloatArray:
+def _side_by_side(columns: Sequence[FloatArray | float], rows: int, width: int, rest: float = 0.0) -> FloatArray:
     table = np.full((rows, width), rest)
     for k, column in enumerate(columns):
         table[:, k] = column

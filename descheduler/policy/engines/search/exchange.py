@@ -33,9 +33,9 @@ class Trips:
     def _demand(self, home: BoolArray) -> FloatArray:
         """Float64 (E, K)."""
         lanes = self._c.lanes
-        demand = lanes.landing[self.who]
+        demand: FloatArray = lanes.landing[self.who]
         if lanes.leaving is not lanes.landing:
-            demand = np.where(home[:, None], lanes.leaving[self.who], demand)
+            demand[home] = lanes.leaving[self.who[home]]
         demand[~self.some] = 0.0
         return demand
 
@@ -49,7 +49,8 @@ class Trips:
 
     def absence(self) -> FloatArray:
         """1 for who leaves home, -1 for who returns, 0 else, float64 (E,)."""
-        return self.leaves.astype(np.float64) - self.returns
+        absence: FloatArray = self.leaves.astype(np.float64) - self.returns
+        return absence
 
     def fee(self, factor: float = 0.0) -> FloatArray:
         """Change of fees and of rents times `factor`, float64 (E,)."""
@@ -88,7 +89,8 @@ class Exchanges:
         self._over_there = at.sums.over[there] + self.mine.into - self.yours.out
         self._takes_here = self.yours.into_room() - self.mine.out_room()
         self._takes_there = self.mine.into_room() - self.yours.out_room()
-        self._price_here, self._price_there = prices(c.lanes, self._over_here), prices(c.lanes, self._over_there)
+        self._price_here = prices(c.lanes, self._over_here, here)
+        self._price_there = prices(c.lanes, self._over_there, there)
 
     def borne(self) -> BoolArray:
         """Whether limits bear it, and rules each half of it."""

@@ -1,8 +1,9 @@
 """The compiled search: one random step after the other, some ten million a second.
 
-A step is a shift (a workload to a random node, or back home) or a swap of two workloads of unlike nodes. Partners are drawn
-from workloads of like size, or from *kin*: workloads with the same home. Swapping kin changes who of a home is away, which
-costs no room there; where room is held at both ends while things move, this keeps a search from jamming.
+A step is a shift (a workload to a random node, or back home), a swap of two workloads of unlike nodes, or a replacement: one
+goes home and another takes its place. Partners are drawn from workloads of like size, or from *kin*: workloads with the same
+home. Swapping kin changes who of a home is away, which costs no room there; where room is held at both ends while things move,
+this keeps a search from jamming.
 
 Importing this module imports numba; nothing else does. Types and lengths of `Columns` are known when it compiles, loops over
 lanes are unrolled. ``_nrt=False`` leaves out reference counts, which nothing here needs since nothing is allocated; with them
@@ -11,7 +12,9 @@ a step takes ten times as long.
 
 from __future__ import annotations
 
-from typing import Any
+import zlib
+from collections.abc import Callable
+from typing import Any, Final, TypeVar, cast
 
 import numba
 import numpy as np
@@ -23,13 +26,29 @@ from descheduler.policy.engines.search.mix import Mix
 from descheduler.policy.engines.search.position import Gone, Members, Position, Sums
 from ullage.model.arrays import FloatArray, IntArray
 
-_FLAGS = {"fastmath": {"reassoc", "nsz", "contract"}, "error_model": "numpy", "_nrt": False}
-_inline = numba.njit(forceinline=True, **_FLAGS)
+_F = TypeVar("_F", bound=Callable[..., Any])
+_FLAGS: Final = {"fastmath": {"reassoc", "nsz", "contract"}, "error_model": "numpy", "_nrt": False}
+
+
+def _inline(function: _F) -> _F:
+    """Compile `function` into those that call it."""
+    return cast(_F, numba.njit(forceinline=True, **_FLAGS)(function))  # type: ignore[call-overload]
+
+
+def _entry(function: _F) -> _F:
+    """Compile `function` with all that it calls; what comes out is kept in numba's cache on disk if there is room for one."""
+    try:
+        return cast(_F, numba.njit(cache=True, **_FLAGS)(function))  # type: ignore[call-overload]
+    except RuntimeError:
+        return cast(_F, numba.njit(**_FLAGS)(function))  # type: ignore[call-overload]
+
+
 _allows = _inline(rules.allows)
 _carry = _inline(rules.carry)
 _crew_price = _inline(rules.crew_price)
 _count_crew = _inline(rules.count_crew)
 _SIDES = 4096
+_HOME, _STRANGER = True, False
 _DICE = -np.log((np.arange(_SIDES) + 0.5) / _SIDES)
 """What a worsening may be at temperature 1, for each of so many equally probable draws (Metropolis)."""
 
@@ -39,9 +58,11 @@ class Kernel:
 
     name = "numba"
     chunk = 1 << 16
+    tries = 1.0
 
-    def __init__(self, columns: Columns, at: Position, mix: Mix) -> None:
-        self._columns, self._at, self._mix = columns, at, mix.integers(len(columns.by_size))
+    def __init__(self, columns: Columns, at: Position, mix: Mix | None = None) -> None:
+        self._columns, self._at = columns, at
+        self._mix = (mix or Mix()).integers(len(columns.by_size))
         self.advance(0, 0.0, 0.0)
 
     def advance(self, steps: int, heat: float, factor: float) -> int:
@@ -67,10 +88,10 @@ def _below(bits: Any, end: int) -> Any:  # noqa: ANN401
 
 
 @_inline
-def _lane(lanes: Lanes, k: int, over: float) -> float:
-    price = lanes.hinge[k] * max(0.0, over)
+def _lane(lanes: Lanes, node: int, k: int, over: float) -> float:
+    price: float = lanes.hinge[node, k] * max(0.0, over)
     if len(lanes.curved):
-        price += lanes.square[k] * over * over
+        price += lanes.square[node, k] * over * over
     return price
 
 
@@ -91,7 +112,7 @@ def _price_with(lanes: Lanes, s: Sums, w: int, node: int, home: bool, sign: floa
     demand = lanes.leaving if home else lanes.landing
     price = 0.0
     for k in range(len(lanes.width)):
-        price += _lane(lanes, k, s.over[node, k] + sign * demand[w, k])
+        price += _lane(lanes, node, k, s.over[node, k] + sign * demand[w, k])
     return price
 
 
@@ -113,7 +134,7 @@ def _price_instead(lanes: Lanes, s: Sums, comes: int, goes: int, node: int, back
     out = lanes.leaving if first else lanes.landing
     price = 0.0
     for k in range(len(lanes.width)):
-        price += _lane(lanes, k, s.over[node, k] - out[goes, k] + into[comes, k])
+        price += _lane(lanes, node, k, s.over[node, k] - out[goes, k] + into[comes, k])
     return price
 
 
@@ -145,7 +166,8 @@ def _crew_bears(a: Absence, gone: Gone, w: int, already: int) -> bool:
     crew = a.crew[w]
     if crew >= 0 and gone.of_crew[crew] + already >= a.quota[crew]:
         return False
-    return gone.counts[1] + already < a.most[0]
+    bears: bool = gone.counts[1] + already < a.most[0]
+    return bears
 
 
 @_inline
@@ -242,7 +264,10 @@ def _swap(c: Columns, p: Position, w: int, v: int, bearable: float, factor: floa
     """Exchange the nodes of two workloads, under the same conditions as a shift."""
     source, target, my_home, your_home = p.place[w], p.place[v], c.home[w], c.home[v]
     w_leaves, w_returns, v_leaves, v_returns = (
-        source == my_home, target == my_home, target == your_home, source == your_home,
+        source == my_home,
+        target == my_home,
+        target == your_home,
+        source == your_home,
     )
     if not _room_instead(c.lanes, p.sums, w, v, target, w_returns, v_leaves):
         return False
@@ -274,34 +299,100 @@ def _swap(c: Columns, p: Position, w: int, v: int, bearable: float, factor: floa
 
 
 @_inline
+def _replace(c: Columns, p: Position, w: int, v: int, bearable: float, factor: float) -> bool:
+    """Send `v` home and put `w` in its place, under the same conditions as a shift; three nodes take part."""
+    source, target, home = p.place[w], p.place[v], c.home[v]
+    w_leaves, w_returns = source == c.home[w], target == c.home[w]
+    if not (w_returns or c.open_to[c.place_class[w], target]):
+        return False
+    if not _room_instead(c.lanes, p.sums, w, v, target, w_returns, _STRANGER):
+        return False
+    if not _room_for(c.lanes, p.sums, v, home, _HOME):
+        return False
+    left = _price_with(c.lanes, p.sums, w, source, w_leaves, -1.0)
+    middle = _price_instead(c.lanes, p.sums, w, v, target, w_returns, _STRANGER)
+    entered = _price_with(c.lanes, p.sums, v, home, _HOME, 1.0)
+    absence = int(w_leaves) - int(w_returns)
+    change = left + middle + entered - p.sums.price[source] - p.sums.price[target] - p.sums.price[home]
+    change += _fee(c.absence, w, c.home[w], source, target) + _fee(c.absence, v, home, target, home)
+    if change + factor * (absence * c.absence.rent[w] - c.absence.rent[v]) > bearable:
+        return False
+    if w_leaves and not _crew_bears(c.absence, p.gone, w, 0):
+        return False
+    if not _groups_replace(c.groups, p.members, c.groups.of[w], c.groups.of[v], source, target, home):
+        return False
+    _add(c.lanes, p.sums, w, source, w_leaves, -1.0)
+    _add(c.lanes, p.sums, v, target, _STRANGER, -1.0)
+    _add(c.lanes, p.sums, w, target, w_returns, 1.0)
+    _add(c.lanes, p.sums, v, home, _HOME, 1.0)
+    _note(c.absence, p.gone, p.totals, v, -1)
+    _note(c.absence, p.gone, p.totals, w, absence)
+    p.place[w], p.place[v] = target, home
+    p.sums.price[source], p.sums.price[target], p.sums.price[home] = left, middle, entered
+    p.totals[0] += change
+    return True
+
+
+@_inline
+def _groups_replace(g: Groups, m: Members, one: int, other: int, source: int, target: int, home: int) -> bool:
+    """Let groups take note of a replacement, if their rules bear first the one move and then the other."""
+    if other >= 0:
+        if not _allows(g, m, other, target, home):
+            return False
+        _carry(g, m, other, target, home)
+    if one >= 0:
+        if not _allows(g, m, one, source, target):
+            if other >= 0:
+                _carry(g, m, other, home, target)
+            return False
+        _carry(g, m, one, source, target)
+    return True
+
+
+@_inline
 def _partner(c: Columns, rank: int, w: int, near: bool, bits: Any, mix: IntArray) -> int:  # noqa: ANN401, FBT001
     """A workload of like size, or of the same home."""
     end = len(c.by_size)
     if near:
         rank = c.kin_rank[w] + 1 + _below(bits, mix[4])
-        return c.kin[rank if rank < end else rank - end]  # type: ignore[no-any-return]
-    rank += 1 + _below(bits, mix[3])
-    return c.by_size[rank if rank < end else rank - end]  # type: ignore[no-any-return]
+        order = c.kin
+    else:
+        rank += 1 + _below(bits, mix[3])
+        order = c.by_size
+    partner: int = order[rank if rank < end else rank - end]
+    return partner
 
 
-@numba.njit(cache=True, **_FLAGS)
-def _run(
-    c: Columns, p: Position, steps: int, heat: float, factor: float, mix: IntArray, dice: FloatArray
-) -> int:
-    made = 0
-    for _ in range(steps):
-        bits = _draw(p.random)
-        rank = _below(bits, len(c.by_size))
-        w = c.by_size[rank]
-        kind = np.int64((bits >> np.uint64(12)) & np.uint64(1023))
-        bearable = heat * dice[np.int64(bits & np.uint64(4095))]
-        if kind < mix[1]:
-            v = _partner(c, rank, w, kind < mix[2], _draw(p.random), mix)
-            if p.place[v] != p.place[w]:
-                made += _swap(c, p, w, v, bearable, factor)
-            continue
-        target = c.home[w] if kind >= mix[0] else _below(_draw(p.random), p.sums.over.shape[0])
-        if target != p.place[w]:
-            made += _shift(c, p, w, target, bearable, factor)
-    p.gone.counts[2] += made
-    return made
+def _compiled(version: int) -> Callable[[Columns, Position, int, float, float, IntArray, FloatArray], int]:
+    """The loop. `version` is part of what numba's cache goes by, which does not look at what is compiled into the loop."""
+
+    @_entry
+    def run(c: Columns, p: Position, steps: int, heat: float, factor: float, mix: IntArray, dice: FloatArray) -> int:
+        made = version - version
+        for _ in range(steps):
+            bits = _draw(p.random)
+            rank = _below(bits, len(c.by_size))
+            w = c.by_size[rank]
+            kind = np.int64((bits >> np.uint64(12)) & np.uint64(1023))
+            bearable = heat * dice[np.int64(bits & np.uint64(4095))]
+            if kind < mix[1]:
+                v = _partner(c, rank, w, kind < mix[2], _draw(p.random), mix)
+                if p.place[v] != p.place[w]:
+                    made += _swap(c, p, w, v, bearable, factor)
+                continue
+            if kind < mix[5]:
+                v = _partner(c, rank, w, _STRANGER, _draw(p.random), mix)
+                if p.place[v] != p.place[w] and p.place[v] != c.home[v] and p.place[w] != c.home[v]:
+                    made += _replace(c, p, w, v, bearable, factor)
+                continue
+            target = c.home[w] if kind >= mix[0] else _below(_draw(p.random), p.sums.over.shape[0])
+            if target != p.place[w]:
+                made += _shift(c, p, w, target, bearable, factor)
+        p.gone.counts[2] += made
+        return made
+
+    return run
+
+
+_RULES: Final = (rules.allows, rules.carry, rules.crew_price, rules.count_crew)
+_run = _compiled(zlib.crc32(b"".join(rule.__code__.co_code for rule in _RULES)))

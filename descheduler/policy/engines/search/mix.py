@@ -21,6 +21,8 @@ class Mix:
         Share of steps that propose to go back home.
     swap
         Share of steps that are swaps.
+    replace
+        Share of steps that are replacements.
     kin
         Share of swaps whose partner has the same home.
     window
@@ -29,15 +31,17 @@ class Mix:
         Partners of the same home stand at most so many workloads away.
     """
 
-    home: float = 0.1
-    swap: float = 0.8
+    home: float = 0.15
+    swap: float = 0.6
+    replace: float = 0.1
     kin: float = 0.5
     window: float = 0.2
-    kin_window: int = 50
+    kin_window: int = 16
 
     def integers(self, workloads: int) -> IntArray:
-        """Bounds in 1/1024 and in workloads: home from, swap below, kin below, window, window of kin; int64 (5,)."""
+        """Bounds in 1/1024 and in workloads, int64 (6,): home from, swap below, kin below, windows, replacement below."""
         most = max(1, workloads - 1)
         bounds = (_WHOLE * (1 - self.home), _WHOLE * self.swap, _WHOLE * self.swap * self.kin)
+        chain = _WHOLE * (self.swap + self.replace)
         near = (min(most, max(1, int(workloads * self.window))), min(most, self.kin_window))
-        return np.array([*map(int, bounds), *near], dtype=np.int64)
+        return np.array([*map(int, bounds), *near, int(chain)], dtype=np.int64)

@@ -1,12 +1,11 @@
-"""The search without a compiler: nodes are matched into pairs, and every exchange between the drawn workloads of each pair is
-judged at once.
+"""The search without a compiler: nodes are matched into pairs, and all exchanges within all pairs are judged at once.
 
 From both nodes of a pair some workloads are drawn, and *nobody* besides, so that a shift is an exchange with nobody. One
-exchange per pair is chosen with the probabilities of a heat bath: the least of ``change + T * noise`` with Gumbel's noise. Pairs
-are disjoint, so that all chosen exchanges are made together; only members of groups are looked at one by one.
+exchange per pair is chosen with the probabilities of a heat bath: the least of ``change + T * noise`` with Gumbel's noise.
+Pairs are disjoint, so that all chosen exchanges are made together; only members of groups are looked at one by one.
 
-Some rounds match the present node of workloads that are away with their home. They bring workloads home, or exchange them with
-others of the same home, which keeps a search from jamming where room is held at both ends.
+Some rounds match the present node of workloads that are away with their home. They bring workloads home, or exchange them
+with others of the same home, which keeps a search from jamming where room is held at both ends.
 
 All exchanges are priced in float32. Those that beat doing nothing are judged exactly.
 """
@@ -22,9 +21,10 @@ import numpy.typing as npt
 from descheduler.policy.engines.search.columns import Columns
 from descheduler.policy.engines.search.draft import NO_LIMIT
 from descheduler.policy.engines.search.exchange import Exchanges
+from descheduler.policy.engines.search.needless import disjoint
 from descheduler.policy.engines.search.position import COST, MADE, Position, fees
 from descheduler.policy.engines.search.rules import allows, carry, count_crew
-from ullage.model.arrays import IntArray
+from ullage.model.arrays import FloatArray, IntArray
 
 Float32Array = npt.NDArray[np.float32]
 _SIZE: Final = 60_000
@@ -35,6 +35,8 @@ _REDRAW: Final = 16
 """Rounds after which the lists of who is where are made anew; who has left since counts as nobody."""
 _FINALISTS: Final = 8
 """Exchanges per pair that are judged exactly."""
+_WORTH: Final = 0.05
+"""What an exchange that is judged here counts in tries of a compiled kernel, which acts on every one at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +61,7 @@ class Pairs:
         self._lanes = _Prices(columns)
         self._counted = columns.absence.most[0] < NO_LIMIT or bool((columns.absence.quota < NO_LIMIT).any())
         self._draws = self._lanes.draws()
+        self.tries = _WORTH * self._draws**2 * (len(at.sums.price) // 2)
 
     def advance(self, steps: int, heat: float, factor: float) -> int:
         """Make `steps` rounds at temperature `heat` with rents times `factor`; returns how many exchanges were made."""
@@ -93,10 +96,7 @@ class Pairs:
         chosen = self._away[self._rng.integers(len(self._away), size=len(self._count))]
         chosen = chosen[self._at.place[chosen] != self._columns.home[chosen]]
         here, there = self._at.place[chosen].astype(np.int64), self._columns.home[chosen].astype(np.int64)
-        rank, first = np.arange(len(chosen)), np.full(len(self._count), len(chosen))
-        np.minimum.at(first, here, rank)
-        np.minimum.at(first, there, rank)
-        kept = (first[here] == rank) & (first[there] == rank)
+        kept = disjoint(np.arange(len(chosen)), here, there, len(self._count))
         return _Match(here[kept], there[kept], chosen[kept])
 
     def _draw(self, node: IntArray, first: IntArray | None) -> IntArray:
@@ -128,7 +128,8 @@ class Pairs:
         size = int(np.prod(shape))
         begin = int(self._rng.integers(max(1, _NOISE - size)))
         noise = self._noise[begin : begin + size] if size <= _NOISE else np.resize(self._noise, size)
-        return noise.reshape(shape) * np.float32(heat)
+        scaled: Float32Array = noise.reshape(shape) * np.float32(heat)
+        return scaled
 
     def _extra(self, who: IntArray, here: IntArray, there: IntArray, factor: float) -> Float32Array:
         """Fees and rents of each workload, float32 (D, P)."""
@@ -137,12 +138,15 @@ class Pairs:
         if len(absence.travel):
             extra += absence.travel[home, there] - absence.travel[home, here]
         extra[who < 0] = 0.0
-        return extra.astype(np.float32)
+        rounded: Float32Array = extra.astype(np.float32)
+        return rounded
 
     def _make(self, found: Exchanges, rows: IntArray) -> int:
         """Make the exchanges `rows` of disjoint pairs, as far as the rules of groups and crews bear them."""
         ruled = (found.mine.ruled() | found.yours.ruled())[rows] | self._counted
-        passed = np.array([r for r, rule in zip(rows.tolist(), ruled, strict=True) if not rule or self._noted(found, r)])
+        passed = np.array(
+            [r for r, rule in zip(rows.tolist(), ruled, strict=True) if not rule or self._noted(found, r)]
+        )
         found.carry_out(passed.astype(np.int64))
         return len(passed)
 
@@ -192,7 +196,7 @@ def _finalists(change: Float32Array) -> tuple[IntArray, IntArray]:
     return row, pair
 
 
-def _least(value: npt.NDArray[np.float64], pair: IntArray, nothing: Float32Array) -> IntArray:
+def _least(value: FloatArray, pair: IntArray, nothing: Float32Array) -> IntArray:
     """Row of the least value of each pair, where it is no more than that of doing nothing."""
     order = np.lexsort((value, pair))
     first = order[np.flatnonzero(np.diff(pair[order], prepend=-1))]
@@ -206,13 +210,18 @@ class _Prices:
     def __init__(self, columns: Columns) -> None:
         lanes = columns.lanes
         self._columns = columns
-        self._real = np.flatnonzero((lanes.hinge != 0) | (lanes.square != 0))
-        self._hinge, self._square = (x[self._real].astype(np.float32) for x in (lanes.hinge, lanes.square))
+        self._real = np.flatnonzero(((lanes.hinge != 0) | (lanes.square != 0)).any(axis=0))
+        self._hinge, self._square = (self._rates(x) for x in (lanes.hinge, lanes.square))
         self._landing = self._by_lane(lanes.landing)
         self._leaving = self._landing if lanes.leaving is lanes.landing else self._by_lane(lanes.leaving)
         self._buffer = np.empty(0, dtype=np.float32)
 
-    def _by_lane(self, demand: npt.NDArray[np.float64]) -> Float32Array:
+    def _rates(self, rate: FloatArray) -> Float32Array:
+        """Float32 (lanes,) if all nodes have the same, else (lanes, N)."""
+        rates = rate[:, self._real].T.astype(np.float32)
+        return rates[:, 0].copy() if (rates == rates[:, :1]).all() else rates
+
+    def _by_lane(self, demand: FloatArray) -> Float32Array:
         """Float32 (lanes, W + 1); the last workload is nobody."""
         by_lane = np.zeros((len(self._real), len(demand) + 1), dtype=np.float32)
         by_lane[:, :-1] = demand[:, self._real].T
@@ -229,8 +238,8 @@ class _Prices:
         over = at.sums.over[:, self._real].T.astype(np.float32)
         out, into = self._demand(mine, here), self._demand(mine, there)
         back, away = self._demand(yours, here), self._demand(yours, there)
-        price = self._price((over[:, None, here] + back)[:, None], out[:, :, None])
-        price += self._price((over[:, None, there] + into)[:, :, None], away[:, None])
+        price = self._price((over[:, None, here] + back)[:, None], out[:, :, None], here)
+        price += self._price((over[:, None, there] + into)[:, :, None], away[:, None], there)
         price -= price[0, 0].copy()
         return price
 
@@ -242,15 +251,22 @@ class _Prices:
             demand[:, at_home] = self._leaving[:, who[at_home]]
         return demand
 
-    def _price(self, plus: Float32Array, minus: Float32Array) -> Float32Array:
-        """Price of ``plus - minus``, float32 (D, D, P)."""
+    def _price(self, plus: Float32Array, minus: Float32Array, node: IntArray) -> Float32Array:
+        """Price of ``plus - minus`` on each `node`, float32 (D, D, P)."""
         shape = np.broadcast_shapes(plus.shape, minus.shape)
         if self._buffer.size < np.prod(shape):
             self._buffer = np.empty(int(np.prod(shape)), dtype=np.float32)
         over = self._buffer[: np.prod(shape)].reshape(shape)
         np.subtract(plus, minus, out=over)
-        flat = over.reshape(len(self._hinge), -1)
-        price = self._square @ (flat * flat) if self._columns.lanes.curved else np.float32(0.0)
-        np.maximum(flat, 0, out=flat)
-        result: Float32Array = (self._hinge @ flat + price).reshape(shape[1:])
-        return result
+        price = _weighed(self._square, over * over, node) if self._columns.lanes.curved else np.float32(0.0)
+        np.maximum(over, 0, out=over)
+        return _weighed(self._hinge, over, node) + price
+
+
+def _weighed(rates: Float32Array, over: Float32Array, node: IntArray) -> Float32Array:
+    """Sum over lanes of rates times `over`, float32 (lanes, D, D, P) to (D, D, P)."""
+    if rates.ndim == 1:
+        flat: Float32Array = rates @ over.reshape(len(over), -1)
+        return flat.reshape(over.shape[1:])
+    weighed: Float32Array = np.einsum("kp,kabp->abp", rates[:, node], over)
+    return weighed

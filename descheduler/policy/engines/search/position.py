@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -109,17 +109,17 @@ def position(columns: Columns, place: Int32Array, seed: int = 0) -> Position:
 def restart(columns: Columns, at: Position, place: Int32Array) -> None:
     """Bring `at` to `place`, rid of rounding errors; the generator and the number of steps go on."""
     fresh, made = position(columns, place), int(at.gone.counts[MADE])
-    for mine, new in ((at.sums, fresh.sums), (at.members, fresh.members), (at.gone, fresh.gone)):
-        for old, values in zip(mine, new, strict=True):
-            old[...] = values
+    mine: tuple[npt.NDArray[Any], ...] = (*at.sums, *at.members, *at.gone)
+    for old, values in zip(mine, (*fresh.sums, *fresh.members, *fresh.gone), strict=True):
+        old[...] = values
     at.gone.counts[MADE] = made
     at.place[:], at.totals[:] = fresh.place, fresh.totals
 
 
-def prices(lanes: Lanes, over: FloatArray) -> FloatArray:
-    """Cost of lanes that are `over` their thresholds, (..., K) to (...)."""
-    price: FloatArray = np.maximum(over, 0.0) @ lanes.hinge
-    return price + over**2 @ lanes.square if lanes.curved else price
+def prices(lanes: Lanes, over: FloatArray, nodes: IntArray | slice = slice(None)) -> FloatArray:
+    """Cost of lanes that are `over` their thresholds on `nodes`, float64 (E, K) to (E,)."""
+    price: FloatArray = np.einsum("ek,ek->e", np.maximum(over, 0.0), lanes.hinge[nodes])
+    return price + np.einsum("ek,ek->e", over**2, lanes.square[nodes]) if lanes.curved else price
 
 
 def fees(columns: Columns, place: Int32Array) -> float:
@@ -153,7 +153,9 @@ def _gone(absence: Absence, away: IntArray) -> Gone:
 def _members(groups: Groups, place: Int32Array, nodes: int) -> Members:
     rows = np.flatnonzero(groups.of >= 0)
     group, where = groups.of[rows], place[rows]
-    at_site, at_zone = (_counted(groups, group, to[where], int(to.max(initial=0)) + 1) for to in (groups.site, groups.zone))
+    at_site, at_zone = (
+        _counted(groups, group, to[where], int(to.max(initial=0)) + 1) for to in (groups.site, groups.zone)
+    )
     missing, needed = _wants(groups, at_zone > 0)
     on_node, sites = _counted(groups, group, where, nodes), (at_site > 0).sum(axis=1).astype(np.int32)
     return Members(on_node, at_site, at_zone, sites, missing, needed)

@@ -5,12 +5,14 @@ They call nothing, so that a compiler may take them as they are.
 
 from __future__ import annotations
 
+from typing import Any
+
 from descheduler.policy.engines.search.columns import Absence, Groups
 from descheduler.policy.engines.search.position import Gone, Members
 
 
-def allows(g: Groups, m: Members, group: int, source: int, target: int) -> bool:
-    """Whether a member of `group` may go from `source` to `target` by the rules of all groups; takes arrays as well."""
+def allows(g: Groups, m: Members, group: Any, source: Any, target: Any) -> Any:  # noqa: ANN401 - int or arrays of int
+    """Whether a member of `group` may go from `source` to `target` by the rules of all groups; for single moves or arrays."""
     meets = g.apart[group] & (m.on_node[group, target] > 0)
     old, new = g.site[source], g.site[target]
     fewer = (old != new) & (m.at_site[group, old] == 1) & (m.at_site[group, new] != 0)

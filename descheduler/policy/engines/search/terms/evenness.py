@@ -10,11 +10,11 @@ from ullage.model.arrays import FloatArray
 
 @dataclass(frozen=True, eq=False)
 class Evenness:
-    """Cost of ``weight * (sum - centre)^2`` per node; `centre` is float64 (N,)."""
+    """Cost of ``weight * (sum - centre)^2`` per node; `centre` and `weight` are float64 (N,)."""
 
     quantity: Quantity
     centre: FloatArray
-    weight: float
+    weight: FloatArray
 
     def enter(self, draft: Draft) -> None:
         """A lane with a square."""

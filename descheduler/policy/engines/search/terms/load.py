@@ -10,11 +10,11 @@ from ullage.model.arrays import FloatArray
 
 @dataclass(frozen=True, eq=False)
 class Load:
-    """Cost of `weight` per unit of a quantity above `safe`, float64 (N,)."""
+    """Cost of `weight`, float64 (N,) or one for all, per unit of a quantity above `safe`, float64 (N,)."""
 
     quantity: Quantity
     safe: FloatArray
-    weight: float
+    weight: FloatArray | float
 
     def enter(self, draft: Draft) -> None:
         """A lane with a hinge."""

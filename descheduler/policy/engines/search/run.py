@@ -1,0 +1,167 @@
+"""One search from beginning to end.
+
+First a short anneal, so that there is a good plan early. Where there is much time for each workload, two colder ones show
+whether it pays to stay near home. Then a long one, as hot as the number of tries that the first one made in its time allows,
+or not much hotter than the colder one that did better. Last the fees: whoever needs not be away goes home.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Final
+
+from descheduler.policy.engines.search.anneal import Best, Mover, anneal
+from descheduler.policy.engines.search.columns import Columns
+from descheduler.policy.engines.search.needless import take_back
+from descheduler.policy.engines.search.pairs import Pairs
+from descheduler.policy.engines.search.position import Position, position, restart
+from descheduler.policy.engines.search.schedule import Scale, Schedule, scale
+from descheduler.policy.pace import Budget, Part
+from ullage.errors import EngineError
+from ullage.model.arrays import Int32Array
+
+_FIRST: Final = 0.02
+_EARLY: Final = 0.06
+_MAIN: Final = 0.7
+"""Progress at which the first anneal, all early ones, and the long one end."""
+_PLENTY: Final = 200_000.0
+"""Tries per workload, in the units of a compiled kernel, from which the colder anneals are tried."""
+_COLDER: Final = (0.1, 0.01)
+"""First temperatures of these, over that of the first anneal."""
+_CLEARLY: Final = 3e-5
+"""By how much a colder one must do better, as a share of what the first one gained."""
+Scaling = Callable[[Columns, float], Scale]
+
+
+def kernel_name(asked: str) -> str:
+    """Name of the kernel for `asked`: itself, or for ``auto`` the compiled one if it can be had.
+
+    Raises
+    ------
+    EngineError
+        The compiled one is asked for and numba is not installed.
+    """
+    compiled = find_spec("numba") is not None
+    if asked == "numba" and not compiled:
+        raise EngineError("numba is not installed", "install ullage[kernel], or choose the numpy kernel")
+    if asked == "auto":
+        return "numba" if compiled else "numpy"
+    return asked
+
+
+def mover(name: str, columns: Columns, at: Position, seed: int) -> Mover:
+    """A kernel at work on `at`; the compiled one is loaded, and if need be compiled, here."""
+    if name == "numba":
+        made: Mover = import_module("descheduler.policy.engines.search.kernel").Kernel(columns, at)
+        return made
+    return Pairs(columns, at, seed)
+
+
+@dataclass(frozen=True)
+class Style:
+    """How to search.
+
+    Attributes
+    ----------
+    kernel
+        ``numpy`` or ``numba``.
+    seed
+        Of all that is random.
+    scaling
+        Temperatures for columns and a number of tries.
+    """
+
+    kernel: str = "numpy"
+    seed: int = 1
+    scaling: Scaling = scale
+
+
+def search(
+    columns: Columns,
+    place: Int32Array,
+    budget: Callable[[], Budget],
+    style: Style,
+    tell: Callable[[Int32Array, float], None] | None = None,
+) -> Best:
+    """The best places that `budget` lets a search find; needless moves are taken back.
+
+    Parameters
+    ----------
+    columns
+        What is searched.
+    place
+        int32 (W,), where to start; feasible.
+    budget
+        Makes the budget; called when everything is ready, so that compiling does not count.
+    style
+        How.
+    tell
+        Called with places and cost whenever there are better ones.
+    """
+    at = position(columns, place, style.seed)
+    best = Best(at, tell)
+    if len(columns.by_size):
+        moves = mover(style.kernel, columns, at, style.seed)
+        _Search(columns, at, moves, best, _Counted(budget())).run(style)
+        take_back(columns, at)
+        best.take(at)
+    return best
+
+
+@dataclass
+class _Counted:
+    """A budget that knows how many steps were made."""
+
+    of: Budget
+    steps: int = 0
+
+    def progress(self) -> float:
+        return self.of.progress()
+
+    def spend(self, steps: int) -> None:
+        self.steps += steps
+        self.of.spend(steps)
+
+
+@dataclass(frozen=True, eq=False)
+class _Search:
+    columns: Columns
+    at: Position
+    mover: Mover
+    best: Best
+    budget: _Counted
+
+    def run(self, style: Style) -> None:
+        """All parts; `at` ends at the best places."""
+        home = self.at.place.copy()
+        chosen = self._early(home, style)
+        if chosen.near_home:
+            restart(self.columns, self.at, home)
+        self._anneal(Schedule(chosen.hot, chosen.cold, rent=chosen.rent), _EARLY, _MAIN)
+        restart(self.columns, self.at, self.best.place)
+        self._anneal(Schedule(chosen.cold, chosen.icy, frozen=0.1), _MAIN, 1.0)
+        restart(self.columns, self.at, self.best.place)
+
+    def _early(self, home: Int32Array, style: Style) -> Scale:
+        """Scale for the long anneal, by what short ones find."""
+        early, before = style.scaling(self.columns, 0.0), self.best.cost
+        self._anneal(Schedule(early.hot, early.icy, rent=early.rent), 0.0, _FIRST)
+        tries = self.budget.steps * self.mover.tries / max(_FIRST, self.budget.progress())
+        chosen = style.scaling(self.columns, tries)
+        if tries < _PLENTY * len(self.columns.by_size):
+            return chosen
+        step = (_EARLY - _FIRST) / len(_COLDER)
+        for i, colder in enumerate(_COLDER):
+            found = self.best.cost
+            restart(self.columns, self.at, home)
+            hot, begin = early.hot * colder, _FIRST + i * step
+            self._anneal(Schedule(hot, early.icy, rent=early.rent), begin, begin + step)
+            if found - self.best.cost > _CLEARLY * (before - found):
+                chosen = chosen.at_most(2 * hot)
+        return chosen
+
+    def _anneal(self, schedule: Schedule, begin: float, end: float) -> None:
+        anneal(self.columns, self.at, self.mover, schedule, Part(self.budget, begin, end), self.best)

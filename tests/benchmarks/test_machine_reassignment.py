@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import gzip
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.machine_reassignment import files, main
+from benchmarks.reassignment_checker import cost, faults
+from benchmarks.reassignment_instance import read_assignment, read_model
+from benchmarks.reassignment_table import KNOWN, bar
+
+MODEL = """2
+1 10
+0 5
+3
+0 0 10 20 5 20 0 1 2
+0 1 10 20 8 10 1 0 1
+1 1 10 20 10 20 2 1 0
+2
+2 0
+1 1 0
+4
+0 4 6 1
+0 3 5 2
+1 2 4 1
+1 1 3 1
+1
+0 1 2 7
+1 10 100
+"""
+INITIAL = "0 1 0 1"
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> tuple[Path, Path]:
+    model, initial = tmp_path / "tiny.model.txt.gz", tmp_path / "tiny.initial.txt"
+    model.write_bytes(gzip.compress(MODEL.encode()))
+    initial.write_text(INITIAL)
+    return model, initial
+
+
+@pytest.fixture
+def tiny(paths):
+    model = read_model(paths[0])
+    return model, read_assignment(paths[1], model)
+
+
+def test_a_file_is_read_in_the_order_of_the_challenge(tiny):
+    model, initial = tiny
+    assert model.transient.tolist() == [1, 0]
+    assert model.capacity.tolist() == [[10, 20]] * 3
+    assert model.safety.tolist() == [[5, 20], [8, 10], [10, 20]]
+    assert model.travel[0].tolist() == [0, 1, 2]
+    assert [n.tolist() for n in model.needs] == [[], [0]]
+    assert model.requirement[2].tolist() == [2, 4]
+    assert initial.tolist() == [0, 1, 0, 1]
+
+
+def test_costs_are_those_of_the_formula(tiny):
+    model, initial = tiny
+    # Machine 0 uses 6, 10 and machine 1 uses 4, 8: load 10 x 1; balance 7 x max(0, 2 x free 0 - free 1): 0, 0, 0.
+    assert cost(model, initial, initial) == 10
+    # Process 0 goes to machine 2: no load, one process, one of its service, travel 2.
+    assert cost(model, initial, np.array([2, 1, 0, 1], dtype=np.int32)) == 1 + 10 + 200
+    # Two of each service go to machine 2.
+    assert cost(model, initial, np.full(4, 2, dtype=np.int32)) == _by_hand()
+
+
+def _by_hand():
+    load = 10 * max(0, (4 + 3 + 2 + 1) - 10) + 5 * max(0, (6 + 5 + 4 + 3) - 20)
+    balance = 7 * (max(0, 2 * 10 - 20) * 2 + max(0, 2 * 0 - 2))
+    return load + balance + (1 + 2 + 1 + 1) + 10 * 2 + 100 * (2 + 1 + 2 + 1)
+
+
+def _moved(initial, **to):
+    place = initial.copy()
+    for process, machine in to.items():
+        place[int(process[1:])] = machine
+    return place
+
+
+@pytest.mark.parametrize(
+    ("change", "to", "word"),
+    [
+        ({}, {"p2": 1}, "more than once"),
+        ({}, {"p0": 2, "p1": 2}, "more than once"),
+        ({"spread": np.array([2, 2])}, {"p2": 2}, "covers 1 of 2 locations"),
+        ({}, {"p2": 2}, "without service 0"),
+        ({"capacity": np.full((3, 2), 6)}, {}, "of machine 0: 10 of 6"),
+        ({}, {"p1": 2}, ""),
+    ],
+)
+def test_the_checker_sees_what_is_wrong(tiny, change, to, word):
+    model, initial = tiny
+    found = faults(replace(model, **change), initial, _moved(initial, **to))
+    assert any(word in fault for fault in found) if word else found == []
+
+
+def test_the_checker_counts_what_moves_at_both_ends(tiny):
+    model, initial = tiny
+    tight = replace(model, capacity=np.array([[6, 20], [20, 20], [20, 20]]))
+    assert faults(tight, initial, initial) == []
+    # 3 come, 4 leave: without what is held, 5 of 6.
+    swapped = np.array([1, 0, 0, 1], dtype=np.int32)
+    assert faults(tight, initial, swapped) == ["resource 0 of machine 0: 9 of 6"]
+    assert faults(replace(tight, transient=np.array([0, 0])), initial, swapped) == []
+
+
+def test_one_instance_is_solved_and_written(paths, tiny, tmp_path, capsys):
+    new = tmp_path / "new.txt"
+    arguments = [*map(str, paths), "--time-limit", "0.05", "--kernel", "numpy", "--check", "-o", str(new)]
+    assert main(arguments) == 0
+    model, initial = tiny
+    place = read_assignment(new, model)
+    assert faults(model, initial, place) == []
+    assert cost(model, initial, place) <= 10
+    assert f"cost {cost(model, initial, place)} (from 10); feasible" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["0 1 0", "0 1 0 3", "0 1 0 -1", ""])
+def test_an_assignment_that_does_not_fit_is_refused(tiny, tmp_path, text):
+    path = tmp_path / "wrong.txt"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="one machine for each of 4 processes"):
+        read_assignment(path, tiny[0])
+
+
+def test_a_model_that_ends_early_is_refused(tmp_path):
+    path = tmp_path / "short.txt"
+    path.write_text(" ".join(MODEL.split()[:-5]))
+    with pytest.raises(ValueError, match="the file ends after"):
+        read_model(path)
+
+
+def test_bars_are_those_of_the_table():
+    median = float(KNOWN["b_02"].bound * 1.0008)
+    assert not bar("b_02", "numba", median).met
+    assert bar("b_02", "numba", KNOWN["b_02"].bound * 1.0006).met
+    assert bar("a1_4", "numba", 262086758.0).met
+    assert not bar("a1_4", "numba", 262086759.0).met
+    assert bar("a1_4", "numpy", 0.0) is None
+
+
+@pytest.mark.skipif(not files("a1_1")[0].exists(), reason="needs the instances of ROADEF/EURO 2012 (ULLAGE_DATA)")
+@pytest.mark.parametrize("name", ["a1_1", "a2_5", "b_01"])
+def test_initial_costs_come_out_exactly(name):
+    paths = files(name)
+    model = read_model(paths[0])
+    initial = read_assignment(paths[1], model)
+    assert faults(model, initial, initial) == []
+    assert cost(model, initial, initial) == KNOWN[name].initial
