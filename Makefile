@@ -9,7 +9,7 @@ WORKERS ?= auto
 UV     := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes -q --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types imports format bench lock wheel docs proto clean control-plane control-plane-run
+.PHONY: help run test test-slow check lint types imports format bench lock wheel docs proto clean control-plane control-plane-run
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -28,6 +28,9 @@ run: $(READY) ## Plan the bundled example cluster: print the plan, write the HTM
 
 test: $(READY) ## Run the tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+test-slow: $(READY) ## Run the tests that take minutes each: acting on a control plane, hours of noise
+	ULLAGE_SLOW=1 $(BIN)/python -m pytest tests/e2e_acting tests/descheduler/loop/test_steady_noise.py $(ARGS)
 
 lint: $(READY) ## Check format and lint
 	$(BIN)/ruff format --check .

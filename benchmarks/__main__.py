@@ -16,6 +16,8 @@ BENCHMARKS: Final = {
     "plan_process": "A plan as a whole process",
     "anchors": "The same instances with the rules that users have today",
     "peaks": "The peak of a node's next hour on real traces: violations against savings",
+    "machine_reassignment": "The search on Google's machine reassignment instances, with numpy and compiled (hours)",
+    "search_balance": "The search beside the greedy engine on 1,000 nodes: balance and consolidate",
     "scoring_core": "One pod against 500 to 150,000 nodes, beside one pass over the same columns",
     "burst": "200 identical pods while metrics stand still, against an oracle that knows every placement",
     "live_store": "The live state: cold start, events, publishing and memory at 5,000 nodes and 100,000 pods",

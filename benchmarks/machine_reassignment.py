@@ -169,9 +169,9 @@ def _arguments(given: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(given)
 
 
-def main(given: Sequence[str] | None = None) -> int:
+def main(given: Sequence[str] = ()) -> int:
     """Solve one instance, or print the table; 1 if a solution is not feasible."""
-    asked = _arguments(sys.argv[1:] if given is None else given)
+    asked = _arguments(given)
     if asked.model is None and not files("a1_1")[0].exists():
         print(f"{_DATA} is not there (ULLAGE_DATA, else ../shared/data): nothing to measure")
         return 0
@@ -193,4 +193,4 @@ def main(given: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

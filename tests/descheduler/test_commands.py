@@ -65,3 +65,12 @@ def test_why_reads_a_packed_plan(dump, tmp_path):
     code, out, _ = run("why", "worker-001", "--plan", plan)
     assert code == 0
     assert out.startswith("node/worker-001 is ")
+
+
+def test_a_search_takes_its_time_from_the_command(dump):
+    arguments = ("plan", dump, "--goal", "balance", "--engine", "search", "-o", "json")
+    code, out, err = run(*arguments, "--time-limit", "200ms", "--seed", "3")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["status"]["engine"] in ("search", "greedy")
+    assert run(*arguments, "--time-limit", "soon")[:2] == (2, "")
+    assert run(*arguments, "--time-limit", "0.2")[0] == 0

@@ -190,7 +190,7 @@ class History:
 
     def deleted(self, namespace: str, until: float) -> set[tuple[str, str]]:
         """Pods of a namespace that were deleted before a time, by whomever."""
-        return {(e.namespace, e.name) for e in self._pods_gone if e.namespace == namespace and e.ended < until}
+        return {(e.namespace, e.name) for e in self._pods_gone if e.namespace == namespace and e.received < until}
 
     @cached_property
     def _pods_gone(self) -> list[Entry]:

@@ -38,7 +38,8 @@ def test_pods_of_a_budget_go_one_at_a_time(
         budget = {"maxUnavailable": 1, "selector": {"matchLabels": {"app": "web"}}}
         body = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "web"}, "spec": budget}
         admin.post(f"/apis/policy/v1/namespaces/{space}/poddisruptionbudgets", body)
-        standin.create_replicaset("web", 13, namespace=space, node="node-0001", cores=0.5, use=scene.USE)
+        spec = {"terminationGracePeriodSeconds": 5}
+        standin.create_replicaset("web", 13, namespace=space, node="node-0001", cores=0.5, use=scene.USE, spec=spec)
         standin.settle()
         assert scene.over(standin) == ["node-0001"]
         with replicas.run():

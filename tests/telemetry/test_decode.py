@@ -163,6 +163,11 @@ def test_damage_is_an_error_or_changes_labels_and_digits_only(at: int, damage: b
     assert 1_198 <= len(found) <= 1_200
 
 
+def test_an_answer_without_a_result_is_none() -> None:
+    with pytest.raises(AnswerError, match="result"):
+        Answer(DAMAGED.replace(b'"result":', b'"esult":'), "vector")
+
+
 @settings(deadline=None)
 @given(st.integers(0, 10_000))
 def test_a_body_that_was_cut_off_is_an_error(length: int) -> None:

@@ -71,8 +71,8 @@ class _Series(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Data(msgspec.Struct, frozen=True, rename="camel"):
+    result: list[_Series]
     result_type: str = ""
-    result: list[_Series] = []
 
 
 class _Envelope(msgspec.Struct, frozen=True, rename="camel"):

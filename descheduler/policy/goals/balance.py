@@ -45,7 +45,7 @@ def balance(given: Setting, nodes: Sequence[int] = ()) -> Outcome:  # noqa: ARG0
 
 def _searched(given: Setting, task: Problem, start: dict[int, int]) -> tuple[str, dict[int, int]]:
     """Engine and places after a search from `start`, which stays if nothing better can be carried out."""
-    known, worth = given.known(), _worth(given)
+    known, worth = given.known(), worth_of(given)
     places = improve(task, evenness(known, worth), start)
     places = {m.workload: m.target for m in safe_order(Tally(task), places)[0]}
     better = price(task, places, known, worth) < price(task, start, known, worth)
@@ -63,7 +63,8 @@ def price(task: Problem, places: dict[int, int], nodes: BoolArray, worth: float)
     return distances + worth * tally.price()
 
 
-def _worth(given: Setting) -> float:
+def worth_of(given: Setting) -> float:
+    """What a move must bring at least, times its price: as much as two nodes that each come the least gain nearer."""
     return float(max(2 * given.config.planning.balance_minimum_gain**2, _LEAST))
 
 
@@ -72,7 +73,7 @@ def descend(given: Setting, tally: Tally) -> None:
     known = np.flatnonzero(given.known())
     if len(known) < 2:
         return
-    worth = _worth(given)
+    worth = worth_of(given)
     passed: set[int] = set()
     while not tally.full() and tally.spent <= tally.problem.effort:
         above = _above_mean(tally, known)

@@ -42,7 +42,7 @@ def consolidate(given: Setting, nodes: Sequence[int] = ()) -> Outcome:  # noqa: 
         if best is None or value < best[0]:
             best = (value, tally, emptied)
     moves, engine = _whole(task, best[1].away if best else {}), "greedy"
-    if given.config.planning.engine == "search":
+    if given.config.planning.engine == "search" and len(candidates):
         searched = _searched(given, task, candidates, {m.workload: m.target for m in moves})
         if _value(task, searched) < _value(task, moves):
             moves, engine = searched, "search"
@@ -57,7 +57,15 @@ def consolidate(given: Setting, nodes: Sequence[int] = ()) -> Outcome:  # noqa: 
 
 
 def _searched(given: Setting, task: Problem, nodes: IntArray, start: dict[int, int]) -> tuple[Move, ...]:
-    """Moves that a search finds from `start`, without those of nodes that it does not empty."""
+    """Moves that a search finds from `start`, without those of nodes that it does not empty.
+
+    Nodes that hold what a search does not move are left as `start` has them.
+    """
+    stuck = task.movable & ~task.standing().covered
+    stuck[list(start)] = False
+    nodes = nodes[np.bincount(task.home[stuck], minlength=len(task.open_nodes))[nodes] == 0]
+    if not len(nodes):
+        return ()
     price = _WORTH * float(np.bincount(task.home[task.movable], weights=task.cost[task.movable])[nodes].mean())
     open_to = replace(task, open_nodes=task.open_nodes & _inhabited(given))
     places = improve(open_to, emptiness(nodes, price), start)

@@ -13,6 +13,7 @@ All exchanges are priced in float32. Those that beat doing nothing are judged ex
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Final
 
 import numpy as np
@@ -266,7 +267,7 @@ class _Prices:
 def _weighed(rates: Float32Array, over: Float32Array, node: IntArray) -> Float32Array:
     """Sum over lanes of rates times `over`, float32 (lanes, D, D, P) to (D, D, P)."""
     if rates.ndim == 1:
-        flat: Float32Array = rates @ over.reshape(len(over), -1)
+        flat: Float32Array = rates @ over.reshape(len(over), prod(over.shape[1:]))
         return flat.reshape(over.shape[1:])
     weighed: Float32Array = np.einsum("kp,kabp->abp", rates[:, node], over)
     return weighed

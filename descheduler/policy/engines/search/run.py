@@ -29,7 +29,7 @@ _MAIN: Final = 0.7
 """Progress at which the first anneal, all early ones, and the long one end."""
 _PLENTY: Final = 200_000.0
 """Tries per workload, in the units of a compiled kernel, from which the colder anneals are tried."""
-_COLDER: Final = (0.1, 0.01)
+_COLDER: Final = (0.1, 0.01, 0.001)
 """First temperatures of these, over that of the first anneal."""
 _CLEARLY: Final = 3e-5
 """By how much a colder one must do better, as a share of what the first one gained."""
