@@ -24,7 +24,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--controllers/--no-controllers", default=True, help="With or without kube-controller-manager.")
 def main(scheduler_config: Path | None, audit: str | None, *, controllers: bool) -> None:
     """Run a control plane without machines, and say how to use it."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     if why := binaries.missing():
         sys.exit(why)
