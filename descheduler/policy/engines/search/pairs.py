@@ -80,8 +80,7 @@ class Pairs:
     def _redraw(self) -> None:
         movable = self._columns.by_size
         place = self._at.place[movable]
-        shuffled = self._rng.permutation(len(movable))
-        self._members = movable[shuffled[np.argsort(place[shuffled], kind="stable")]].astype(np.int64)
+        self._members = movable[np.argsort(place, kind="stable")].astype(np.int64)
         self._count = np.bincount(place, minlength=len(self._at.sums.price))
         self._begin = np.cumsum(self._count) - self._count
         self._away = movable[place != self._columns.home[movable]].astype(np.int64)
@@ -103,14 +102,13 @@ class Pairs:
 
     def _draw(self, node: IntArray, first: IntArray | None) -> IntArray:
         """Workloads of each node, int64 (D, P), -1 for nobody; the first row is nobody."""
-        count, nth = np.maximum(self._count[node], 1), np.arange(self._draws)[:, None]
-        slot = self._begin[node] + (self._rng.integers(count) + nth) % count
+        share = self._rng.random((self._draws, len(node)), dtype=np.float32)
+        slot = self._begin[node] + (share * self._count[node]).astype(np.int64)
         who = np.full((self._draws + 1, len(node)), -1)
         who[1:] = self._members[np.minimum(slot, len(self._members) - 1)]
         if first is not None:
-            who[1:][who[1:] == first] = -1
             who[1] = first
-        who[1:][(self._at.place[who[1:]] != node) | (nth >= count)] = -1
+        who[1:][self._at.place[who[1:]] != node] = -1
         return who
 
     def _round(self, match: _Match, heat: float, factor: float) -> int:
