@@ -103,5 +103,5 @@ def test_nobody_is_preempted_where_only_the_extender_objects(
     settle_long_ago(cluster, admin, pods.namespace)
     use(cluster, extender, one=NO_MEMORY, two=NO_MEMORY)
     pods.create(1, "high", spec={"priorityClassName": important})
-    pods.verdict("high-0", "above the limit of 95%")
+    pods.verdict("high-0", "above the limit of 95 percent")
     assert len(pods.all("low")) == 2
