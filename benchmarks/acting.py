@@ -5,15 +5,15 @@ instance a VirtualMachineInstance, or a pod of a ReplicaSet of one, with constan
 descheduler in the mode Automatic with the rights that are shipped. What is written is taken from the audit log, and where
 everything is in the end from the API server.
 
-Times are short, so that a run takes minutes: readings and cycles every two seconds, windows of a minute, a node is over after
-two readings, moves begin when a window has passed, and migrations run fifty times as fast. Thresholds, budgets and cooldowns
-are the defaults.
+Times are short, so that a run takes minutes: readings and cycles every two seconds, windows of ten minutes, a node is over
+after two readings, moves begin after half a minute, what a pod uses is seen after two readings, and migrations run ten times
+as fast. Readings that stay the same are believed, since use is constant. Thresholds (80 % of CPU and of memory, which is what
+the instances ask for), budgets and cooldowns are the defaults.
 """
 
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -26,7 +26,7 @@ import click
 import numpy as np
 
 from benchmarks.instances import ABSENT, Instance, folder, optima, read
-from benchmarks.tables import Bar, bars, table
+from benchmarks.tables import Bar, bars, gib, table
 from tests.controlplane import binaries
 from tests.controlplane.plane import ControlPlane
 from tests.controlplane.processes import reserved_ports
@@ -37,12 +37,17 @@ from tests.e2e.schedulers import configuration as scheduling
 from tests.e2e.workloads import fresh_namespace
 from tests.e2e_acting import audit
 from tests.e2e_acting.deployed import deploy
+from tests.e2e_acting.history import History
 from tests.e2e_acting.oracle import Watcher, broken, loose_ends
 from tests.e2e_acting.replicas import Replica, Replicas, configuration
 from tests.standin.clock import Clock
 from tests.standin.cluster import StandIn
+from tests.standin.kubevirt.launcher import guest
+from tests.standin.kubevirt.settings import KubeVirtSettings
 from tests.standin.nodes import NodeShape
+from tests.standin.objects import VmShape
 from tests.standin.use import Use
+from ullage.estimation.requests import render
 from ullage.model.arrays import IntArray
 from ullage.model.state import ClusterState
 
@@ -53,20 +58,21 @@ TODAY: Final[Mapping[str, tuple[int, int]]] = {"bb22-s0-t2160": (71, 2), "bb22-s
 FACTOR: Final = 1.1
 SILENT_CYCLES: Final = 10
 MOST_SECONDS: Final = 300.0
-SPEED: Final = 50.0
+SPEED: Final = 10.0
 INTERVAL: Final = "2s"
 WRITERS: Final = 8
 SETTINGS: Final[Mapping[str, Mapping[str, object]]] = {
     "telemetry": {
         "refreshSeconds": 2,
-        "maxAgeSeconds": 30,
+        "maxAgeSeconds": 60,
         "frozenReadings": 0,
-        "windowSeconds": 60,
+        "windowSeconds": 600,
         "bucketSeconds": 10,
-        "peakWindowSeconds": 60,
+        "peakWindowSeconds": 600,
     },
     "hysteresis": {"persistenceSeconds": 4},
-    "breakers": {"settleSeconds": 75},
+    "breakers": {"settleSeconds": 30},
+    "ledger": {"shownAfterSeconds": 4},
 }
 HEADERS: Final = (
     "instance",
@@ -76,8 +82,9 @@ HEADERS: Final = (
     "hot before",
     "hot after",
     "highest",
-    "refused",
-    "seconds",
+    "GiB",
+    "minutes",
+    "not done",
     "moves then",
     "broken",
 )
@@ -85,7 +92,19 @@ HEADERS: Final = (
 
 @dataclass(frozen=True)
 class Found:
-    """One run."""
+    """One run.
+
+    Attributes
+    ----------
+    moves, failed, later
+        Moves that were begun until all was still; steps of plans that were not carried out; moves of ten cycles after that.
+    before, after, highest
+        Nodes that were hot and that are, and the highest CPU or memory of any in the end.
+    bytes
+        Memory of what moved, as the plans have it.
+    seconds
+        From when the descheduler led to the end of its last move, by the machine's clock.
+    """
 
     name: str
     kind: str
@@ -94,28 +113,30 @@ class Found:
     before: int
     after: int
     highest: float
-    failed: int
+    bytes: float
     seconds: float
+    failed: int
     later: int
     broken: tuple[str, ...]
 
     def row(self) -> tuple[str, ...]:
         """Return it as a row of the table."""
         counts = (self.moves, self.optimum, self.before, self.after)
-        figures = (f"{self.highest:.1%}", str(self.failed), f"{self.seconds:.0f}", str(self.later))
-        return self.name, self.kind, *map(str, counts), *figures, str(len(self.broken))
+        figures = (f"{self.highest:.1%}", gib(self.bytes), f"{self.seconds / 60:.1f}", str(self.failed))
+        return self.name, self.kind, *map(str, counts), *figures, str(self.later), str(len(self.broken))
 
 
 @dataclass(frozen=True)
 class Live:
-    """The extender knows the cluster by watching it."""
+    """The extender knows the cluster by watching it, and has the configuration of the descheduler."""
 
     plane: ControlPlane
+    config: Path
 
     @property
     def arguments(self) -> list[str]:
         """What says so to the extender."""
-        return [f"--kubeconfig={self.plane.admin}"]
+        return [f"--kubeconfig={self.plane.admin}", f"--config={self.config}"]
 
     def tell(self) -> None:
         """It sees by itself."""
@@ -151,11 +172,10 @@ class Bench:
         if self._kind == "pods":
             self._standin.create_replicaset(name, cores=requested, memory_bytes=int(wanted), use=use, **where)
             return
-        guest = int(max(given.guest_bytes[number], memory))
         # KubeVirt requests a tenth of a core for each vCPU.
-        self._standin.create_vm(
-            name, guest, max(1, round(10 * requested)), use=use, requests_bytes=int(wanted), **where
-        )
+        size, vcpus = int(max(given.guest_bytes[number], memory)), max(1, round(10 * requested))
+        own = int(wanted) - _added(VmShape(name, size, vcpus))
+        self._standin.create_vm(name, size, vcpus, use=use, requests_bytes=own, **where)
 
     def _places(self) -> list[int] | None:
         if self._kind == "vms":
@@ -170,30 +190,43 @@ class Bench:
         return None if -1 in places else places
 
 
-def measure(name: str, kind: str) -> Found:
-    """Relieve an instance, and wait until it has been still for ten cycles."""
+def _added(shape: VmShape) -> int:
+    """What KubeVirt requests on top of what a VM does; the requests of an instance are those of whole pods."""
+    added: int = render(guest(shape.wire()), KubeVirtSettings().cluster).overhead_bytes
+    return added
+
+
+def measure(name: str, kind: str, keep: Path | None = None) -> Found:
+    """Relieve an instance, and wait until it has been still for ten cycles; logs go to a folder below `keep`, if anywhere."""
     instance = read(name)
-    with _bench(instance, kind) as (bench, replicas, watcher):
-        begun = time.monotonic()
+    with _bench(instance, kind, keep and _fresh(keep / f"{name}-{kind}")) as (bench, replicas, watcher):
         with replicas.run("loop", "--interval", INTERVAL) as replica:
             cycles = _until_silent(replica, watcher)
-            seconds, moves = time.monotonic() - begun, len(watcher.history().ours)
+            first = watcher.history().ours
             until(lambda: len(replica.cycles()) >= cycles + SILENT_CYCLES, "ten cycles more", seconds=120)
         places, history = bench.places(), watcher.history()
-        phases = [step["phase"] for plan in history.plans.values() for step in plan["status"]["steps"]]
+    steps = list(_steps(history))
     return Found(
         name=name,
         kind=kind,
-        moves=moves,
+        moves=len(first),
         optimum=round(optima()[name]["opt_moves"]),
         before=len(instance.hot(instance.home)),
         after=len(instance.hot(places)),
         highest=float((instance.load(places) / instance.capacity).max()),
-        failed=sum(phase != "Succeeded" for phase in phases),
-        seconds=seconds,
-        later=len(history.ours) - moves,
+        bytes=sum(memory for phase, memory in steps if phase == "Succeeded"),
+        seconds=max((move.ended for move in first), default=history.terms[0].ended) - history.terms[0].ended,
+        failed=sum(phase != "Succeeded" for phase, _ in steps),
+        later=len(history.ours) - len(first),
         broken=tuple(broken(history, watcher.rules)),
     )
+
+
+def _steps(history: History) -> Iterator[tuple[str, float]]:
+    """Phase and memory of every move of every plan."""
+    for plan in history.plans.values():
+        for move, step in zip(plan["spec"]["moves"], plan["status"]["steps"], strict=True):
+            yield step["phase"], float(move["memoryBytes"])
 
 
 def _until_silent(replica: Replica, watcher: Watcher) -> int:
@@ -213,10 +246,15 @@ def _until_silent(replica: Replica, watcher: Watcher) -> int:
         return len(replica.cycles())
 
 
+def _fresh(path: Path) -> Path:
+    path.mkdir(parents=True)
+    return path
+
+
 @contextmanager
-def _bench(instance: Instance, kind: str) -> Iterator[tuple[Bench, Replicas, Watcher]]:
+def _bench(instance: Instance, kind: str, keep: Path | None) -> Iterator[tuple[Bench, Replicas, Watcher]]:
     with ExitStack() as running:
-        folder_ = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="ullage-bench-")))
+        folder_ = keep or Path(running.enter_context(tempfile.TemporaryDirectory(prefix="ullage-bench-")))
         policy = folder_ / "policy.yaml"
         policy.write_text(audit.policy())
         plane = running.enter_context(ControlPlane.start(folder_ / "plane", audit_policy=policy, scheduler=False))
@@ -228,16 +266,16 @@ def _bench(instance: Instance, kind: str) -> Iterator[tuple[Bench, Replicas, Wat
         namespace = running.enter_context(fresh_namespace(admin))
         bench = Bench(instance, kind, standin, admin, namespace)
         bench.fill()
-        running.enter_context(_scheduler(plane, folder_))
         config = configuration(folder_ / "config.yaml", **SETTINGS)
+        running.enter_context(_scheduler(plane, config))
         yield bench, Replicas(plane, folder_, config), watcher
 
 
 @contextmanager
-def _scheduler(plane: ControlPlane, folder_: Path) -> Iterator[None]:
+def _scheduler(plane: ControlPlane, config: Path) -> Iterator[None]:
     """kube-scheduler with the extender, both as they are shipped."""
-    with reserved_ports(1) as (port,), Launcher(port, Live(plane), folder_ / "extender.log").run():
-        file = folder_ / "scheduler-with-extender.yaml"
+    with reserved_ports(1) as (port,), Launcher(port, Live(plane, config), config.parent / "extender.log").run():
+        file = config.parent / "scheduler-with-extender.yaml"
         file.write_text(scheduling("filter-and-score", port))
         plane.start_scheduler(file)
         yield
@@ -253,19 +291,20 @@ def _shapes(instance: Instance) -> list[NodeShape]:
 @click.command()
 @click.option("--instance", "chosen", multiple=True, help="Name of an instance; may be repeated  [default: two]")
 @click.option("--as", "kinds", multiple=True, type=click.Choice(KINDS), help="What each VM is  [default: both]")
-def command(chosen: tuple[str, ...], kinds: tuple[str, ...]) -> None:
+@click.option("--keep", type=click.Path(path_type=Path), help="Folder for all logs  [default: none]")
+def command(chosen: tuple[str, ...], kinds: tuple[str, ...], keep: Path | None) -> None:
     """Relieve these instances."""
-    run(chosen or INSTANCES, kinds or KINDS)
+    run(chosen or INSTANCES, kinds or KINDS, keep)
 
 
-def run(chosen: Sequence[str], kinds: Sequence[str]) -> None:
+def run(chosen: Sequence[str], kinds: Sequence[str], keep: Path | None = None) -> None:
     """Print what came, beside the bars and what people have today."""
     if (why := binaries.missing()) or folder() is None:
         print(f"missing: {why}" if why else ABSENT)
         return
     found = []
     for name, kind in product(chosen, kinds):
-        found.append(measure(name, kind))
+        found.append(measure(name, kind, keep))
         print(table(HEADERS, [found[-1].row()]), "\n", flush=True)
     rows = [each.row() for each in found]
     today = [_today(name) for name in chosen if name in TODAY]
@@ -279,7 +318,7 @@ def _today(name: str) -> tuple[str, ...]:
     moves, hot = TODAY[name]
     best = optima()[name]
     shown = (str(moves), str(round(best["opt_moves"])), str(best["hot"]), str(hot))
-    return name, "pods, sigs descheduler", *shown, *("-",) * 5
+    return name, "pods, sigs descheduler", *shown, *("-",) * 6
 
 
 def _bars(found: Found) -> list[Bar]:

@@ -1,8 +1,8 @@
 """The extender's transport: parse to bytes, over loopback beside canned bytes and Go, full Node objects, memory.
 
 ``BENCH_SECONDS`` says how long each load lasts. In the first table every pod and every list is a new one for the filter, and
-prioritize has the names that filter kept, as in kube-scheduler. wrk sends such pairs over one connection, of more pods and
-lists than the server remembers.
+prioritize has the names that filter kept, as in kube-scheduler. wrk does two things over one connection: it sends one request
+over and over, as it does by itself, and it sends such pairs in turn, of more pods and lists than the server remembers.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ VERBS: Final = ("filter", "prioritize")
 _BODIES: Final = 100
 _ROUNDS: Final = 10
 _IN_TURN: Final = 32
+_LOADS: Final = 5
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,11 @@ def _pairs(calls: Calls, bodies: list[bytes], number: int) -> Iterator[tuple[tup
 
 
 def over_loopback(calls: Calls, state: ClusterState, folder: Path) -> list[Bar]:
-    """One connection of wrk to each server in turns; the best round of each counts."""
+    """One connection of wrk to each server in turns; the best round of each counts.
+
+    Three loads: one filter over and over, one prioritize over and over (each is a pod and a list that the server has seen, so
+    that it has to compare, and to count the pod again, but not to decide anew), and pairs of other pods and lists in turn.
+    """
     if not extender_load.has_wrk():
         print("missing: wrk, so nothing is measured over loopback (apt-get install wrk)\n")
         return []
@@ -122,11 +127,19 @@ def over_loopback(calls: Calls, state: ClusterState, folder: Path) -> list[Bar]:
                 (folder / verb).write_bytes(calls.answer(verb, body))
             with extender_load.canned(folder) as floor:
                 servers = [each for each in (floor, own, rival) if each is not None]
-                best = _best(servers, pairs, folder)
-                rows += [_row(f"{size}", server, best[server.name]) for server in servers]
-                found += _loopback_bars(f"both verbs at {size} names", size, best)
-    print(table(("names", "server", "requests/s", "p50 ms", "p99 ms", "CPU ms", "errors"), rows), "\n")
+                for name, asked in _loads(pairs).items():
+                    best = _best(servers, asked, folder)
+                    rows += [_row(f"{size}", name, server, best) for server in servers]
+                    found += _loopback_bars(f"{size} names, {name}", size, best)
+    print(
+        table(("names", "load", "server", "requests/s", "of canned", "p50 ms", "p99 ms", "CPU ms", "errors"), rows),
+        "\n",
+    )
     return found
+
+
+def _loads(pairs: list[tuple[str, bytes]]) -> dict[str, list[tuple[str, bytes]]]:
+    return {"one filter": pairs[:1], "one prioritize": pairs[1:2], f"{_IN_TURN} pods and lists in turn": pairs}
 
 
 def _in_turn(calls: Calls, size: int) -> list[tuple[str, bytes]]:
@@ -139,7 +152,7 @@ def _in_turn(calls: Calls, size: int) -> list[tuple[str, bytes]]:
 
 def _best(servers: list[Server], pairs: list[tuple[str, bytes]], folder: Path) -> dict[str, Load]:
     best: dict[str, Load] = {}
-    for _ in range(_ROUNDS):
+    for _ in range(_LOADS):
         for server in servers:
             found = extender_load.load(server, pairs, folder)
             if server.name not in best or found.per_second > best[server.name].per_second:
@@ -147,9 +160,10 @@ def _best(servers: list[Server], pairs: list[tuple[str, bytes]], folder: Path) -
     return best
 
 
-def _row(name: str, server: Server, found: Load) -> tuple[str, ...]:
-    figures = (found.p50_ms, found.p99_ms, found.cpu_ms)
-    return name, server.name, f"{found.per_second:,.0f}", *(f"{x:.3f}" for x in figures), str(found.errors)
+def _row(names: str, load: str, server: Server, best: Mapping[str, Load]) -> tuple[str, ...]:
+    found, share = best[server.name], best[server.name].per_second / best["canned bytes"].per_second
+    figures = (f"{x:.3f}" for x in (found.p50_ms, found.p99_ms, found.cpu_ms))
+    return names, load, server.name, f"{found.per_second:,.0f}", f"{share:.0%}", *figures, str(found.errors)
 
 
 def _loopback_bars(name: str, size: int, best: dict[str, Load]) -> list[Bar]:

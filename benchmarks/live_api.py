@@ -1,7 +1,7 @@
 """A small API server and a Prometheus, over TLS, in a process of their own: answers are made of bytes that are ready.
 
-``python -m benchmarks.live_api FOLDER NODES WORKLOADS`` generates a cluster, prints its address and the file of its authority,
-and serves. ``/start?rate=N`` has it send N events of pods a second from then on, ``/stop`` ends them.
+``python -m benchmarks.live_api FOLDER NODES WORKLOADS VM_SHARE`` generates a cluster, prints its address and the file of
+its authority, and serves. ``/start?rate=N`` has it send N events of pods a second from then on, ``/stop`` ends them.
 """
 
 from __future__ import annotations
@@ -72,10 +72,11 @@ class Cluster:
     sent: int = 0
 
     @classmethod
-    def generate(cls, nodes: int, workloads: int) -> Cluster:
+    def generate(cls, nodes: int, workloads: int, vm_share: float) -> Cluster:
         """A cluster of the simulator, with objects of the size that a server sends."""
         by_kind: dict[object, list[bytes]] = {}
-        for each in raw_objects(generate(ClusterSpec(nodes=nodes, workloads=workloads, hot_share=0.05))):
+        spec = ClusterSpec(nodes=nodes, workloads=workloads, vm_share=vm_share, hot_share=0.05)
+        for each in raw_objects(generate(spec)):
             by_kind.setdefault(each["kind"], []).append(msgspec.json.encode(each))
         return cls({resource.path: by_kind.get(resource.kind, []) for resource in WATCHED})
 
@@ -259,8 +260,8 @@ class _Handler(BaseHTTPRequestHandler):
             _PAUSE.wait(_BURST_SECONDS)
 
 
-def main(folder: Path, nodes: int, workloads: int) -> None:
-    server = LiveApi(Cluster.generate(nodes, workloads))
+def main(folder: Path, nodes: int, workloads: int, vm_share: float) -> None:
+    server = LiveApi(Cluster.generate(nodes, workloads, vm_share))
     authority = Authority(folder, "authority")
     files = authority.server("serving")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -271,4 +272,4 @@ def main(folder: Path, nodes: int, workloads: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))

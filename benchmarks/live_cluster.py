@@ -1,5 +1,8 @@
 """The live state as a whole: 5,000 nodes and 100,000 pods of an API server, and a Prometheus, over TLS on loopback.
 
+Once all pods are ordinary ones, once most of them run VMs: each VM brings a VirtualMachineInstance, a claim and a volume, and
+series of its own. The allocator is set as in the Deployments.
+
 Server and objects are in processes of their own (`benchmarks.live_api`), so that time and memory are those of the program.
 CPU is that of its process: other programs on the machine make the cold start longer, and not its CPU.
 """
@@ -7,6 +10,7 @@ CPU is that of its process: other programs on the machine make the cold start lo
 from __future__ import annotations
 
 import json
+import os
 import ssl
 import subprocess
 import sys
@@ -30,13 +34,16 @@ from ullage.sources.polling import PollTiming
 from ullage.sources.prometheus.settings import PrometheusSettings
 from ullage.sources.prometheus.source import PrometheusSource
 from ullage.sources.store.cluster_store import ClusterStore
-from ullage.sources.watched import PODS
+from ullage.sources.watched import MACHINES, PODS
 from ullage.telemetry.history import History
 from ullage.telemetry.identity import NodeIdentities
 from ullage.telemetry.readings import Problem, Readings
 
 NODES: Final = 5_000
 WORKLOADS: Final = 100_000
+VM_SHARES: Final = (0.0, 0.7)
+ALLOCATOR: Final = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072"}
+"""Large blocks go back to the system when they are free, and threads share their heaps."""
 REFRESH_SECONDS: Final = 60.0
 EVENTS_PER_SECOND: Final = 1_000
 EVENTS_FOR_SECONDS: Final = 25.0
@@ -199,7 +206,10 @@ def measure(url: str, authority: str) -> None:
         if state is None:
             raise TimeoutError("no state")
         pods = run.store.counts()[PODS]
-        print(f"{len(state.nodes):,} nodes, {pods[0]:,} pods, {len(state.workloads):,} rows")
+        objects = sum(held for held, _ in run.store.counts().values())
+        print(
+            f"{len(state.nodes):,} nodes, {pods[0]:,} pods, {run.store.counts()[MACHINES][0]:,} VMs, {objects:,} objects"
+        )
         idle, _ = run.share(5)
         run.wait_for_reading(2)
         steady = memory_mib("VmRSS")
@@ -246,9 +256,9 @@ def _print(run: Run, by_thread: dict[str, float]) -> None:
 
 
 @contextmanager
-def served(folder: str, nodes: int, workloads: int) -> Iterator[tuple[str, str]]:
+def served(folder: str, nodes: int, workloads: int, vm_share: float) -> Iterator[tuple[str, str]]:
     """Address and authority of a server in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.live_api", folder, str(nodes), str(workloads)]
+    command = [sys.executable, "-m", "benchmarks.live_api", folder, str(nodes), str(workloads), str(vm_share)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             url, authority = next(iter(server.stdout or ())).split()
@@ -259,8 +269,9 @@ def served(folder: str, nodes: int, workloads: int) -> Iterator[tuple[str, str]]
 
 def main(nodes: int = NODES, workloads: int = WORKLOADS) -> None:
     run = "import sys; from benchmarks.live_cluster import measure; measure(*sys.argv[1:])"
-    with tempfile.TemporaryDirectory() as folder, served(folder, nodes, workloads) as (url, authority):
-        subprocess.run([sys.executable, "-c", run, url, authority], check=True)
+    for share in VM_SHARES:
+        with tempfile.TemporaryDirectory() as folder, served(folder, nodes, workloads, share) as (url, authority):
+            subprocess.run([sys.executable, "-c", run, url, authority], check=True, env=os.environ | ALLOCATOR)
 
 
 if __name__ == "__main__":

@@ -46,14 +46,16 @@ def _capacity(model: Model, initial: Int32Array, place: Int32Array) -> Iterator[
 
 
 def _conflicts(model: Model, place: Int32Array) -> Iterator[str]:
-    pairs, count = np.unique(np.stack([model.service, place]), axis=1, return_counts=True)
-    for service, machine in pairs[:, count > 1].T.tolist():
-        yield f"service {service} is on machine {machine} more than once"
+    machines = len(model.capacity)
+    pairs, count = np.unique(model.service * machines + place, return_counts=True)
+    for pair in pairs[count > 1].tolist():
+        yield f"service {pair // machines} is on machine {pair % machines} more than once"
 
 
 def _covered(model: Model, of_machine: IntArray, place: Int32Array) -> IntArray:
     """Pairs of a service and what it covers, without repetitions, (2, pairs)."""
-    covered: IntArray = np.unique(np.stack([model.service, of_machine[place]]), axis=1)
+    width = int(of_machine.max()) + 1
+    covered: IntArray = np.stack(np.divmod(np.unique(model.service * width + of_machine[place]), width))
     return covered
 
 
@@ -66,7 +68,7 @@ def _spread(model: Model, place: Int32Array) -> Iterator[str]:
 def _needs(model: Model, place: Int32Array) -> Iterator[str]:
     present = np.zeros((len(model.spread), int(model.neighbourhood.max()) + 1), dtype=np.bool_)
     present[tuple(_covered(model, model.neighbourhood, place))] = True
-    for service, needed in enumerate(model.needs):
-        for other in needed.tolist():
+    for service in np.flatnonzero([len(needed) for needed in model.needs]).tolist():
+        for other in model.needs[service].tolist():
             if (present[service] & ~present[other]).any():
                 yield f"service {service} is in a neighbourhood without service {other}"

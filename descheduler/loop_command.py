@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from descheduler.leading.election import Timing
 from descheduler.loop.modes import Mode
 from descheduler.policy.memory import Memory
 from descheduler.report import FORMATS, render
@@ -17,10 +23,12 @@ from ullage.commands.config import configuration_option, read_configuration
 from ullage.commands.files import save
 from ullage.commands.serving import seconds, tls_files, tls_options
 from ullage.commands.sources import Where, cluster_options, observe, open_source
-from ullage.errors import UllageError, UsageError
+from ullage.errors import ConfigError, UllageError, UsageError
 
 if TYPE_CHECKING:
-    from descheduler.loop.hands import LiveHands
+    from descheduler.loop.app import ActingHands
+    from descheduler.loop.cycle import Hands
+    from descheduler.loop.rehearsal import Rehearsed
     from ullage.config import Configuration
     from ullage.model.state import ClusterState
 
@@ -40,6 +48,7 @@ Examples:
   ullage descheduler                                   The cluster of the current kubeconfig, or the one it runs in
   ullage descheduler --snapshot state/cluster.snapshot --interval 10s
   ullage descheduler --once -o json > plan.json        One plan out of the blue, and end
+  ullage descheduler --once --dry-run                  And what of it would be begun now, on stderr
 
 SIGHUP reads the configuration again, as a change of its file does; one that is not valid leaves the old one in effect. SIGTERM
 and Ctrl-C end it. The log goes to stderr, a JSON object per line."""
@@ -77,6 +86,9 @@ and Ctrl-C end it. The log goes to stderr, a JSON object per line."""
 )
 @click.option("--no-node-metrics", is_flag=True, help="No metrics with a series per node")
 @click.option("--once", is_flag=True, help="Print one plan, and end")
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would be begun, and write nothing: no election, no taints, no moves"
+)
 @click.option("-o", "--output", type=click.Choice(list(FORMATS)), default="table", help="Format, with --once")
 @click.option("--save-snapshot", metavar="FILE", help="With --once: write the state that was planned on to a snapshot")
 @click.option(
@@ -87,43 +99,85 @@ def descheduler(
     snapshot: Path | None,
     kubeconfig: Path | None,
     context: str | None,
+    mode: str,
     once: bool,  # noqa: FBT001
+    dry_run: bool,  # noqa: FBT001
     output: str,
     save_snapshot: str | None,
     sync_timeout: str,
     config_file: str | None,
+    lease: str,
+    lease_times: str,
     **served: str | int | bool | Path | None,
 ) -> None:
     """Watch until told to end, or plan once."""
-    config = read_configuration(config_file)
-    where = Where(snapshot, kubeconfig, context)
+    config, chosen = read_configuration(config_file), Mode(mode)
+    where, election = Where(snapshot, kubeconfig, context), _Election.of(lease, lease_times)
+    hands = _WIRING[dry_run](_Asked(where, chosen, election, once=once))
     if once:
         state = observe(where, config, seconds("--sync-timeout", sync_timeout))
         if save_snapshot is not None:
             from ullage.sources.snapshot import encode
 
             save(save_snapshot, encode(state), overwrite=True)
-        _print_plan(state, config, output)
+        _print_plan(state, config, output, hands)
     else:
-        _serve(where, config, config_file, **served)  # type: ignore[arg-type]
+        _serve(where, config, config_file, hands, mode=chosen, **served)  # type: ignore[arg-type]
 
 
-def _print_plan(state: ClusterState, config: Configuration, output: str) -> None:
+def _print_plan(state: ClusterState, config: Configuration, output: str, hands: Hands | None) -> None:
+    """Print the plan; what the hands would do with it goes to stderr."""
     from descheduler.policy.decide import decide
 
-    plan, _ = decide(state, Memory(), config, state.observed_at_seconds)
-    console = current_console()
+    console, now = current_console(), state.observed_at_seconds
+    plan, memory = decide(state, Memory(), config, now)
     console.write(render(plan, output, color=console.colored, width=shutil.get_terminal_size().columns))
+    if hands is None:
+        return
+    from descheduler.acting.actor import Decided
+
+    acted = hands.cycle(Decided(state, plan, memory), config, 0.0, now)
+    for breaker in acted.open:
+        console.note(f"dry run: nothing would be begun. {breaker.text}")
+    for code, moves in Counter(acted.waiting).items():
+        console.note(f"dry run: {moves} would wait: {code}")
+
+
+def _noted(rehearsed: Rehearsed) -> None:
+    current_console().note(f"dry run: would move {rehearsed}")
+
+
+def _logged(rehearsed: Rehearsed) -> None:
+    from descheduler.loop.app import LOG
+
+    move = rehearsed.move
+    LOG(
+        "Would move",
+        workload=str(move.workload),
+        source=move.source,
+        target=move.target,
+        executor=rehearsed.executor,
+        code=move.code,
+        reason=move.reason,
+    )
+
+
+@contextmanager
+def _installed() -> Iterator[None]:
+    """Say what to install where a library is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise UllageError(f"{error.name} is not installed", "pip install 'ullage[descheduler]'") from None
 
 
 def _serve(
     where: Where,
     config: Configuration,
     config_file: str | None,
+    hands: ActingHands | None,
     *,
-    mode: str,
-    lease: str,
-    lease_times: str,
+    mode: Mode,
     interval: str,
     listen: str,
     grpc_listen: str | None,
@@ -138,17 +192,15 @@ def _serve(
     import asyncio
     import time
 
-    try:
+    with _installed():
         from descheduler.loop.app import LOG, Descheduler
-    except ModuleNotFoundError as error:
-        raise UllageError(f"{error.name} is not installed", "pip install 'ullage[descheduler]'") from None
     from descheduler.loop.cycle import Clocks
     from descheduler.loop.settings import ConfigurationFile, Settings
     from ullage.serving.address import Address
 
     every = seconds("--interval", interval)
     settings = Settings(
-        mode=Mode(mode),
+        mode=mode,
         interval_seconds=every,
         max_state_age_seconds=2 * every + 60 if where.is_live else math.inf,
         listen=Address.parse(listen),
@@ -161,7 +213,6 @@ def _serve(
     )
     configuration = ConfigurationFile(Path(config_file) if config_file else None, read_configuration)
     source = open_source(where, config)
-    hands = _hands(where, settings.mode, lease, lease_times)
     console = current_console()
 
     async def serve() -> None:
@@ -175,23 +226,73 @@ def _serve(
         LOG.off(handler)
 
 
-def _hands(where: Where, mode: Mode, lease: str, lease_times: str) -> LiveHands | None:
-    """What carries plans out; ``None`` in the mode that writes nothing."""
-    if not mode.writes:
+@dataclass(frozen=True)
+class _Election:
+    """The Lease and its times, as they were given."""
+
+    namespace: str
+    name: str
+    timing: Timing
+
+    @classmethod
+    def of(cls, lease: str, times: str) -> _Election:
+        """Election of the flags; raises `UsageError` if they cannot work."""
+        namespace, slash, name = lease.partition("/")
+        if not (namespace and slash and name):
+            hint = "write it as ullage-system/ullage-descheduler"
+            raise UsageError(f"--lease: {lease!r} is no namespace and name", hint)
+        each = [seconds("--lease-times", text) for text in times.split(",")]
+        if len(each) != 3:
+            raise UsageError(f"--lease-times: {times!r} are not three times", "write them as 15s,10s,2s")
+        timing = Timing(*each)
+        try:
+            timing.check()
+        except ConfigError as error:
+            raise UsageError(f"--lease-times: {times!r} cannot work", error.hint) from None
+        return cls(namespace, name, timing)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What hands are wired for."""
+
+    where: Where
+    mode: Mode
+    election: _Election
+    once: bool
+
+
+def _live(asked: _Asked) -> ActingHands | None:
+    """Hands that carry plans out; ``None`` where nothing is written."""
+    where, mode, election = asked.where, asked.mode, asked.election
+    if asked.once or not mode.writes:
         return None
     if not where.is_live:
         raise UsageError(f"--mode {mode}: a snapshot cannot be acted on", "use the mode Predictive, or a cluster")
-    from descheduler.leading.election import Timing
-    from descheduler.loop.app import LOG
-    from descheduler.loop.hands import LiveHands
-    from ullage.sources.kube_api.connection import Connection
+    with _installed():
+        from descheduler.loop.app import LOG
+        from descheduler.loop.hands import LiveHands
+        from ullage.sources.kube_api.connection import Connection
 
-    namespace, slash, name = lease.partition("/")
-    if not (namespace and slash and name):
-        raise UsageError(f"--lease: {lease!r} is no namespace and name", "write it as ullage-system/ullage-descheduler")
-    times = [seconds("--lease-times", text) for text in lease_times.split(",")]
-    if len(times) != 3:
-        raise UsageError(f"--lease-times: {lease_times!r} are not three times", "write them as 15s,10s,2s")
-    return LiveHands(
-        lambda: Connection.load(where.kubeconfig, where.context), mode, (namespace, name), Timing(*times), LOG
-    )
+    lease = election.namespace, election.name
+    return LiveHands(lambda: Connection.load(where.kubeconfig, where.context), mode, lease, election.timing, LOG)
+
+
+def _rehearsing(asked: _Asked) -> ActingHands:
+    """Hands that write nothing, and say what they would begin."""
+    where, mode = asked.where, asked.mode
+    if mode is Mode.OFF:
+        raise UsageError("--dry-run: in the mode Off nothing is begun", "leave out either of them")
+    with _installed():
+        from descheduler.loop.alarms import Alarms
+        from descheduler.loop.rehearsal import Rehearsal, no_alerts
+        from ullage.sources.kube_api.connection import Connection
+
+    alerts = Alarms(Connection.load(where.kubeconfig, where.context).get) if where.is_live else no_alerts
+    return Rehearsal(_noted if asked.once else _logged, approves=mode is not Mode.MANUAL, alerts=alerts)
+
+
+_WIRING: Final[Mapping[bool, Callable[[_Asked], ActingHands | None]]] = MappingProxyType(
+    {False: _live, True: _rehearsing}
+)
+"""What carries plans out, by ``--dry-run``."""

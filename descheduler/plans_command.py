@@ -12,6 +12,7 @@ import msgspec
 
 from descheduler.acting.course import PlanPhase, StepState
 from descheduler.acting.resource import GROUP, PATH, Approval, NodeUse, PlanResource, Use
+from descheduler.acting.story import carried
 from descheduler.executors.wire import decoded, path
 from descheduler.policy.plan import PlannedMove
 from descheduler.report.escape import visible
@@ -20,6 +21,7 @@ from descheduler.report.grid import Column, grid
 from descheduler.report.wire import to_json, to_yaml
 from ullage.commands import current_console
 from ullage.commands.cluster import DONE, DryRun, connect, dry_run_option
+from ullage.commands.files import save
 from ullage.commands.sources import cluster_options
 from ullage.errors import UllageError
 from ullage.model.quantity import format_bytes
@@ -41,6 +43,7 @@ RebalancePlan, so kubectl works as well:
 Examples:
   ullage plans list
   ullage plans show NAME
+  ullage plans show NAME --report story.html     What was foreseen and what came, as a page
   ullage plans approve NAME --dry-run=server
   ullage plans reject NAME"""
 _MERGE: Final = "application/merge-patch+json"
@@ -120,10 +123,18 @@ def list_(kubeconfig: Path | None, context: str | None, output: str) -> None:
 @click.argument("name")
 @cluster_options
 @click.option("-o", "--output", type=_FORMATS, default="table", show_default=True)
-def show(name: str, kubeconfig: Path | None, context: str | None, output: str) -> None:
+@click.option(
+    "--report", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.html", help="Also write an HTML page"
+)
+def show(name: str, kubeconfig: Path | None, context: str | None, output: str, report: Path | None) -> None:
     """Show a plan: its moves, where they stand and why, and what came of the nodes."""
     kept = _one(connect(kubeconfig, context), name)
     console = current_console()
+    if report is not None:
+        from descheduler.report.carried_html import page
+
+        save(str(report), page(carried(kept.plan)).encode(), overwrite=True)
+        console.note(f"report written to {report}")
     match output:
         case "json":
             console.write(to_json(kept.object))

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from descheduler.audit import findings
+from descheduler.loop.catalogue import GROUPS
 from descheduler.policy.plan import API_VERSION, KIND, RebalancePlan
 from ullage import config
 from ullage.model.codes import CODES, Code, Topic
@@ -29,10 +30,15 @@ _TOPICS: Final = {
     Topic.DESTINATION: ("Destinations", "Why a node does not take a workload."),
     Topic.NODE: ("Nodes", "Why a node stays as it is although the goal asks for more."),
     Topic.ACTING: ("Carried out", "What became of a move that was begun, or why it was not begun."),
+    Topic.HOLDING: ("Held back", "Why a move, or all of them, wait: budgets, breakers, and the guards of every write."),
     Topic.FINDING: ("Findings", "What an audit says of a cluster; `docs/audit.md` tells more."),
     Topic.NOTE: ("Notes", "What could not be known, or was done in another way."),
+    Topic.READING: ("Readings", "Why a measure cannot be used, or a node is set aside; `ullage status` shows them."),
 }
-_ORIGIN: Final = "<!-- Made by `make docs` from ullage/model/codes.py: do not edit. -->"
+_ORIGIN: Final = "<!-- Made by `make docs` from ullage/model/codes/: do not edit. -->"
+
+
+_METRICS_ORIGIN: Final = "<!-- Made by `make docs` from descheduler/loop/catalogue.py: do not edit. -->"
 
 
 def _cell(text: str) -> str:
@@ -64,6 +70,27 @@ def codes() -> str:
         title, lead = _TOPICS[topic]
         lines += ["", f"## {title}", "", lead, "", *_code_lines(group)]
     return "\n".join(lines) + "\n"
+
+
+def metrics() -> str:
+    """All metrics of the descheduler in Markdown, a table per group."""
+    lines = [
+        _METRICS_ORIGIN,
+        "",
+        "# Metrics",
+        "",
+        "`ullage descheduler` serves these at `/metrics`. Units are seconds, bytes, and ratios from 0 to 1; codes are those of",
+        "[codes.md](codes.md). Counters stand at 0 from the start where their labels are known. Objects are named in labels",
+        "only where a series per node is meant; `--no-node-metrics` leaves those out.",
+    ]
+    for title, group in GROUPS.items():
+        lines += ["", f"## {title}", "", "| metric | kind | labels | meaning |", "|---|---|---|---|"]
+        lines += [f"| `{t.name}` | {t.kind} | {_listed(t.labels)} | {_cell(t.text)} |" for t in group]
+    return "\n".join(lines) + "\n"
+
+
+def _listed(labels: tuple[str, ...]) -> str:
+    return ", ".join(f"`{label}`" for label in labels) or "-"
 
 
 def _summarized(schema: object) -> object:
@@ -118,6 +145,7 @@ def audit_report() -> str:
 DOCUMENTS: Final = (
     Document("codes.md", codes),
     Document("configuration.md", config.reference),
+    Document("metrics.md", metrics),
     Document("schemas/audit-report.schema.json", audit_report),
     Document("schemas/cluster-snapshot.schema.json", lambda: snapshot_schema().decode()),
     Document("schemas/configuration.schema.json", config.schema_text),

@@ -17,14 +17,15 @@ from extender.grpc_server import GrpcServer
 from extender.http_protocol import Limits
 from extender.http_server import HttpServer
 from extender.http_verbs import HttpVerbs
+from extender.idle import Idle
 from extender.ledger import Ledger
-from extender.live_state import LiveState
+from extender.live_state import Departures, LiveState
 from extender.logs import note
 from extender.metrics import Metrics
 from extender.scheduling import Clocks, Decision, Published, Scheduling, Timing
 from extender.state_file import StateFile
 from extender.steering import Steering
-from extender.watching import States, StateWatch, watch_certificates, watch_plans
+from extender.watching import States, StateWatch, watch_certificates, watch_departures, watch_plans
 from ullage.config import Configuration
 from ullage.errors import UsageError
 from ullage.scoring.view import view
@@ -87,15 +88,17 @@ def decision(config: Configuration) -> Decision:
         prioritize=verbs.prioritize,
         explain=verbs.explain,
         best_score=config.scoring.score_scale,
+        catch_up=verbs.catch_up,
     )
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """A live cluster: `source` of its states, and `get`, which reads a path of its API server."""
+    """A live cluster: `source` of its states, `get`, which reads a path of its API server, and pods that were deleted."""
 
     source: StateSource
     get: Callable[[str], bytes]
+    departures: Departures = field(default_factory=Departures)
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,7 @@ class Extender:
         clocks = clocks or Clocks(time.monotonic, time.time)  # noqa: TID251  # the one place that time comes from
         self._ledger = ledger = Ledger(settings.config, _Clock(clocks.monotonic))
         self.scheduling = Scheduling(
-            decides or decision(settings.config), ledger, clocks, self.metrics, settings.timing
+            decides or decision(settings.config), ledger, clocks, self.metrics, settings.timing, Idle()
         )
         self._verbs = HttpVerbs(self.scheduling)
         self.http = HttpServer(self._verbs.routes(settings.prefix), settings.limits)
@@ -180,6 +183,8 @@ class Extender:
             self._live.start()
             steering = Steering(self._cluster.get, self._ledger.steer)
             self._tasks.append(asyncio.create_task(watch_plans(steering.look, self.scheduling, every_seconds)))
+            departures = watch_departures(self._cluster.departures.take, self._ledger.forget, every_seconds)
+            self._tasks.append(asyncio.create_task(departures))
         self._tasks.append(asyncio.create_task(self.watch.always(every_seconds)))
 
     def _states(self) -> States:

@@ -108,10 +108,12 @@ def extender(
 def _cluster(kubeconfig: Path | None, context: str | None, config: Configuration) -> Cluster:
     """The live cluster, and a way of its own to read plans."""
     from extender.app import Cluster
+    from extender.live_state import Departures
     from ullage.sources.kube_api.connection import Connection
 
-    source = open_source(Where(kubeconfig=kubeconfig, context=context), config)
-    return Cluster(source, Connection.load(kubeconfig, context).get)
+    departures = Departures()
+    source = open_source(Where(kubeconfig=kubeconfig, context=context), config, departed=departures.tell)
+    return Cluster(source, Connection.load(kubeconfig, context).get, departures)
 
 
 def _size(option: str, text: str) -> int:

@@ -12,10 +12,11 @@ from extender.http_protocol import Parts, Request, Response
 from extender.http_server import Route
 from extender.metrics import CONTENT_TYPE, ERROR
 from extender.pods import pod_request
-from extender.recent import Recent
+from extender.recent import Recent, Same
 from extender.scheduling import Opinion, Published, Scheduling
-from extender.verbs import PodRequest
+from extender.verbs import PodRequest, Verdict
 from extender.wire import (
+    LARGEST_SLICED_BYTES,
     Asked,
     WireError,
     failed_nodes,
@@ -23,10 +24,12 @@ from extender.wire import (
     filter_result,
     kept,
     known_nodes,
+    known_objects,
     read_args,
     read_nodes,
     read_pod,
     sliced_args,
+    sliced_objects,
 )
 from ullage.scoring.columns import NodeView
 
@@ -57,6 +60,8 @@ class HttpVerbs:
         self._scheduling = scheduling
         self._clock = scheduling.clocks.monotonic
         self._pods: Recent[PodRequest | None] = Recent()
+        self._filters: Same[Parts] = Same()
+        self._priorities: Same[bytes] = Same()
         self.draining = False
 
     def routes(self, prefix: str) -> Mapping[tuple[bytes, bytes], Route]:
@@ -144,12 +149,33 @@ class HttpVerbs:
 
     def _read_known(self, published: Published, request: Request) -> _Call | None:
         """The usual request: a pod and known names, as Go writes it."""
-        sliced = sliced_args(request.body)
+        if len(request.body) > LARGEST_SLICED_BYTES:
+            return self._read_objects(published, request)
+        text = bytes(request.body)
+        found = published.calls.get(text)
+        if found is None:
+            found = self._known(published, text)
+            if found is None:
+                return None
+            published.calls.put(text, found)
+        return _Call(published, *found, request.begun_at)
+
+    def _read_objects(self, published: Published, request: Request) -> _Call | None:
+        """A pod and many Node objects, as Go writes them."""
+        sliced = sliced_objects(request.body)
+        pod = self._pod(sliced[0]) if sliced is not None else None
+        if sliced is None or pod is None:
+            return None
+        asked = known_objects(sliced[1], published.table)
+        return _Call(published, pod, asked, request.begun_at) if asked is not None else None
+
+    def _known(self, published: Published, text: bytes) -> tuple[PodRequest, Asked] | None:
+        sliced = sliced_args(text)
         pod = self._pod(sliced[0]) if sliced is not None else None
         if sliced is None or pod is None:
             return None
         asked = known_nodes(sliced[1], published.table, published.asked)
-        return _Call(published, pod, asked, request.begun_at) if asked is not None else None
+        return (pod, asked) if asked is not None else None
 
     def _pod(self, raw: bytes) -> PodRequest | None:
         found = self._pods.get(raw)
@@ -162,12 +188,9 @@ class HttpVerbs:
     def _filtered(self, call: _Call) -> tuple[Parts, str]:
         def compute(view: NodeView, pod: PodRequest) -> Parts:
             verdict = self._scheduling.verdict(view, pod, call.asked.rows)
-            if not len(verdict.positions):
-                return filter_result(call.asked)
-            remaining = kept(call.asked, verdict, call.published.table)
-            if not remaining.objects:
-                call.published.asked.put(remaining.echo, remaining)
-            return filter_result(remaining, failed_nodes(call.asked, verdict))
+            if call.asked.objects is not None:
+                return _filtered(call, verdict)
+            return self._filters.of(lambda: _filtered(call, verdict), call.asked, verdict.code)
 
         opinion = self._decide("filter", call, compute)
         return filter_result(call.asked) if opinion.value is None else opinion.value, opinion.outcome
@@ -177,7 +200,8 @@ class HttpVerbs:
         table = call.published.table
 
         def compute(view: NodeView, pod: PodRequest) -> bytes:
-            return table.priorities(names, rows, self._scheduling.scores(view, pod, rows))
+            scores = self._scheduling.scores(view, pod, rows)
+            return self._priorities.of(lambda: table.priorities(names, rows, scores), call.asked, scores)
 
         opinion = self._decide("prioritize", call, compute)
         if opinion.value is None:
@@ -200,6 +224,15 @@ class HttpVerbs:
 
     def _decide(self, verb: str, call: _Call, compute: Callable[[NodeView, PodRequest], AnswerT]) -> Opinion[AnswerT]:
         return self._scheduling.decide(verb, call.published, call.pod, call.begun_at, compute)
+
+
+def _filtered(call: _Call, verdict: Verdict) -> Parts:
+    if not len(verdict.positions):
+        return filter_result(call.asked)
+    remaining = kept(call.asked, verdict, call.published.table)
+    if remaining.objects is None:
+        call.published.asked.put(remaining.echo, remaining)
+    return filter_result(remaining, failed_nodes(call.asked, verdict))
 
 
 def _refusal(message: str) -> Response:

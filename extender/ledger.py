@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 import numpy as np
@@ -24,6 +24,9 @@ from ullage.model.state import ClusterState, Owner, WorkloadKind
 from ullage.scoring.columns import NodeView, Room
 from ullage.scoring.demand import Demand, estimate, find
 from ullage.scoring.landing import NOTHING, Assumed
+
+Amounts: TypeAlias = tuple[float, float, float]
+"""Cores, bytes and committed bytes, in the order of `Room`."""
 
 _SWEEP_SECONDS: Final = 1.0
 """How often entries are looked at for their age."""
@@ -59,7 +62,7 @@ class Destination(msgspec.Struct, frozen=True):
 class _Entry:
     pod: PodRequest
     node: str
-    amounts: tuple[float, float, float]
+    amounts: Amounts
     since: float
     is_bound: bool = False
 
@@ -68,6 +71,14 @@ class _Entry:
 class _Steered:
     node: str
     since: float
+
+
+class _Added(NamedTuple):
+    """What was added last and is not summed up yet, and what was assumed before it."""
+
+    node: str
+    amounts: Amounts
+    before: Assumed
 
 
 class _Sums:
@@ -83,16 +94,24 @@ class _Sums:
         self._touched: list[int] = []
         self._log: list[int] = []
         self._taken: Assumed | None = None
+        self._added: _Added | None = None
 
-    def add(self, node: str, amounts: tuple[float, float, float], sign: int) -> None:
-        """Add (1) or take off (-1) a pod's amounts on a node."""
-        slot = self._slots.setdefault(node, len(self._slots))
-        if slot == self._amount.shape[1]:
-            self._amount = np.concatenate([self._amount, np.zeros_like(self._amount)], axis=1)
-        for kind, amount in enumerate(amounts):
-            self._amount[kind, slot] += sign * amount
-        self._touched.append(slot)
-        self._taken = None
+    def add(self, node: str, amounts: Amounts) -> None:
+        """Add a pod's amounts on a node."""
+        self._sum_up()
+        if self._taken is not None:
+            self._added, self._taken = _Added(node, amounts, self._taken), None
+        else:
+            self._change(node, amounts, 1)
+
+    def take_off(self, node: str, amounts: Amounts) -> None:
+        """Take off what was added before; if it was added last, what was assumed before it is assumed again."""
+        added = self._added
+        if added is not None and (added.node, added.amounts) == (node, amounts):
+            self._added, self._taken = None, added.before
+            return
+        self._sum_up()
+        self._change(node, amounts, -1)
 
     def take(self, view: NodeView) -> Assumed:
         """The sums as an immutable value over the rows of `view`."""
@@ -100,8 +119,23 @@ class _Sums:
             self._view, self._row_of_slot, self._taken = view, [], None
             self._log = []
         if self._taken is None:
+            self._sum_up()
             self._taken = self._assumed(view)
         return self._taken
+
+    def _sum_up(self) -> None:
+        added, self._added = self._added, None
+        if added is not None:
+            self._change(added.node, added.amounts, 1)
+
+    def _change(self, node: str, amounts: Amounts, sign: int) -> None:
+        slot = self._slots.setdefault(node, len(self._slots))
+        if slot == self._amount.shape[1]:
+            self._amount = np.concatenate([self._amount, np.zeros_like(self._amount)], axis=1)
+        for kind, amount in enumerate(amounts):
+            self._amount[kind, slot] += sign * amount
+        self._touched.append(slot)
+        self._taken = None
 
     def _assumed(self, view: NodeView) -> Assumed:
         if len(self._row_of_slot) != len(self._slots):
@@ -196,7 +230,7 @@ class Ledger:
             self._sweep()
             self._sums = _Sums()
             for entry in self._entries.values():
-                self._sums.add(entry.node, entry.amounts, 1)
+                self._sums.add(entry.node, entry.amounts)
 
     def steer(self, destinations: Iterable[Destination]) -> None:
         """Take over the destinations of a plan; they replace what the same workloads were steered to before."""
@@ -237,12 +271,12 @@ class Ledger:
 
     def _put_in(self, entry: _Entry) -> None:
         self._entries[entry.pod.uid] = entry
-        self._sums.add(entry.node, entry.amounts, 1)
+        self._sums.add(entry.node, entry.amounts)
 
     def _take_out(self, uid: str) -> None:
         entry = self._entries.pop(uid, None)
         if entry is not None:
-            self._sums.add(entry.node, entry.amounts, -1)
+            self._sums.take_off(entry.node, entry.amounts)
 
     def _sweep(self) -> None:
         """Drop what has expired. After a step back of the clock an entry counts as made now."""

@@ -2,8 +2,30 @@
 
 from __future__ import annotations
 
+from queue import Empty, SimpleQueue
+
 from ullage.model.state import ClusterState
 from ullage.sources.ports import StateSource
+
+
+class Departures:
+    """Pods that were deleted: told by a thread of the source, taken by that of the service."""
+
+    def __init__(self) -> None:
+        self._uids: SimpleQueue[str] = SimpleQueue()
+
+    def tell(self, uid: str) -> None:
+        """A pod is gone."""
+        self._uids.put(uid)
+
+    def take(self) -> list[str]:
+        """Uids of the pods that went since the last time."""
+        found = []
+        try:
+            while True:
+                found.append(self._uids.get_nowait())
+        except Empty:
+            return found
 
 
 class LiveState:

@@ -9,15 +9,17 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Final, Generic, TypeVar
+from functools import partial
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
+from extender.idle import Idle
 from extender.ledger import Ledger
 from extender.logs import note
 from extender.metrics import NEUTRAL, SCORED, Metrics
 from extender.names import NameTable
-from extender.recent import Recent
+from extender.recent import Recent, Same
 from extender.verbs import Names, PodRequest, Verdict, winner
 from extender.wire import Asked
 from ullage.model.arrays import Int16Array, IntArray
@@ -53,6 +55,8 @@ class Decision:
         As in `extender.verbs`.
     best_score
         The best score that `prioritize` gives.
+    catch_up
+        Makes ready for a pod like the last one; it may do nothing.
     """
 
     view: Callable[[ClusterState], NodeView]
@@ -60,6 +64,7 @@ class Decision:
     prioritize: Callable[[NodeView, PodRequest, IntArray, Assumed], Int16Array]
     explain: Callable[[NodeView, PodRequest, IntArray, Assumed, Names | None], object]
     best_score: int = 10
+    catch_up: Callable[[NodeView, PodRequest, Assumed], None] = lambda *_: None
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,8 @@ class Published:
         This one and the last ones before it, for clients that name nodes by their rows.
     asked
         Lists of names that were read with this table.
+    calls
+        Requests that were read with this table: the pod, and the nodes.
     """
 
     view: NodeView | None = None
@@ -115,6 +122,7 @@ class Published:
     table: NameTable = field(default_factory=lambda: NameTable((), {}, 0))
     tables: tuple[NameTable, ...] = ()
     asked: Recent[Asked] = field(default_factory=Recent)
+    calls: Recent[tuple[PodRequest, Asked]] = field(default_factory=Recent)
 
 
 @dataclass(frozen=True)
@@ -130,6 +138,13 @@ class Opinion(Generic[ValueT]):
         return NEUTRAL if self.value is None else SCORED
 
 
+class _Counted(NamedTuple):
+    """Of a verdict, how many nodes are rejected by code, and the row of the only one that is left, if it is one."""
+
+    rejected: tuple[tuple[str, int], ...]
+    only: int | None
+
+
 class Scheduling:
     """Decides for pods on the published state.
 
@@ -141,6 +156,8 @@ class Scheduling:
         Pods that were answered for.
     clocks, metrics, timing
         Time, what to count, and what an answer may take.
+    idle
+        Does what can be done after an answer; without it, that is left to the next question.
 
     Attributes
     ----------
@@ -149,7 +166,13 @@ class Scheduling:
     """
 
     def __init__(
-        self, decision: Decision, ledger: Ledger, clocks: Clocks, metrics: Metrics, timing: Timing | None = None
+        self,
+        decision: Decision,
+        ledger: Ledger,
+        clocks: Clocks,
+        metrics: Metrics,
+        timing: Timing | None = None,
+        idle: Idle | None = None,
     ) -> None:
         self.decision = decision
         self.current = Published()
@@ -157,8 +180,12 @@ class Scheduling:
         self.clocks = clocks
         self._ledger = ledger
         self._timing = timing or Timing()
+        self._idle = idle
         self._rests_until = float("-inf")
         self._faults: set[tuple[str, str]] = set()
+        self._counted: Same[_Counted] = Same()
+        self._verdicts: Same[tuple[Verdict, _Counted]] = Same()
+        self._scored: Same[tuple[Int16Array, int]] = Same()
         self._changed = asyncio.Event()
         self._ended = False
 
@@ -175,6 +202,8 @@ class Scheduling:
     def publish(self, published: Published) -> None:
         """Let all calls from now on see this."""
         self.current = published
+        for each in (self._verdicts, self._scored):
+            each.clear()  # they hold the view, too
         if published.view is not None:
             self._ledger.observe(published.view.state)
         changed, self._changed = self._changed, asyncio.Event()
@@ -225,6 +254,8 @@ class Scheduling:
         compute
             The decision. Whatever it raises ends here, as no opinion.
         """
+        if self._idle is not None:
+            self._idle.drop()
         hindrance = self._hindrance(published, pod, begun_at)
         if hindrance or published.view is None or pod is None:
             return Opinion(None, hindrance)
@@ -239,18 +270,32 @@ class Scheduling:
 
     def verdict(self, view: NodeView, pod: PodRequest, rows: IntArray) -> Verdict:
         """Which of the nodes are rejected."""
-        verdict = self.decision.filter_nodes(view, pod, rows, self._ledger.assumed(view, pod))
-        if len(verdict.positions):
-            self._count_rejected(verdict)
-        if len(rows) - len(verdict.positions) == 1:
+        assumed = self._ledger.assumed(view, pod)
+
+        def judge() -> tuple[Verdict, _Counted]:
+            verdict = self.decision.filter_nodes(view, pod, rows, assumed)
+            return verdict, self._counted.of(lambda: _counted(verdict, rows), rows, verdict.code)
+
+        verdict, counted = self._verdicts.of(judge, view, pod, rows, assumed)
+        for code, count in counted.rejected:
+            self.metrics.rejected(code, count)
+        if counted.only is not None:
             # The scheduler does not ask for scores where there is no choice.
-            self._ledger.answered(view, pod, int(rows[~verdict.rejected][0]))
+            self._ledger.answered(view, pod, counted.only)
         return verdict
 
     def scores(self, view: NodeView, pod: PodRequest, rows: IntArray) -> Int16Array:
         """Scores of the nodes; the pod is counted from now on where it will most likely go."""
-        scores = self.decision.prioritize(view, pod, rows, self._ledger.assumed(view, pod))
-        self._ledger.answered(view, pod, winner(rows, scores))
+        assumed = self._ledger.assumed(view, pod)
+
+        def judge() -> tuple[Int16Array, int]:
+            scores = self.decision.prioritize(view, pod, rows, assumed)
+            return scores, winner(rows, scores)
+
+        scores, row = self._scored.of(judge, view, pod, rows, assumed)
+        self._ledger.answered(view, pod, row)
+        if self._idle is not None:
+            self._idle.then(partial(self._catch_up, view, pod))
         return scores
 
     def explanation(self, view: NodeView, pod: PodRequest, rows: IntArray, names: Names | None) -> object:
@@ -262,11 +307,14 @@ class Scheduling:
             rows, names = rows[order], names and [names[position] for position in order.tolist()]
         return self.decision.explain(view, pod, rows, assumed, names)
 
-    def _count_rejected(self, verdict: Verdict) -> None:
-        _, *counts = np.bincount(verdict.code).tolist()
-        for code, count in zip(verdict.codes[1:], counts, strict=False):
-            if count:
-                self.metrics.rejected(code, count)
+    def _catch_up(self, view: NodeView, pod: PodRequest) -> None:
+        """Make ready for the next of pods that are alike."""
+        if view is not self.current.view:
+            return
+        try:
+            self.decision.catch_up(view, pod, self._ledger.assumed(view))
+        except Exception as fault:  # noqa: BLE001  # the next question meets it again, and is answered
+            self.fault("prioritize", fault)
 
     def fault(self, verb: str, error: Exception) -> None:
         """Count a fault; a new kind of it is logged, once."""
@@ -294,3 +342,13 @@ class Scheduling:
         if seconds > self._timing.budget_seconds:
             self._rests_until = self.clocks.monotonic() + _REST_SECONDS
             note("A decision took too long", logging.WARNING, seconds=seconds, rest_seconds=_REST_SECONDS)
+
+
+def _counted(verdict: Verdict, rows: IntArray) -> _Counted:
+    left = len(rows) - len(verdict.positions)
+    only = int(rows[~verdict.rejected][0]) if left == 1 else None
+    if not len(verdict.positions):
+        return _Counted((), only)
+    counts = np.bincount(verdict.code).tolist()
+    found = zip(verdict.codes[1:], counts[1:], strict=False)
+    return _Counted(tuple((code, count) for code, count in found if count), only)

@@ -12,9 +12,8 @@ import numpy as np
 
 from ullage.model.arrays import BoolArray, Int16Array, IntArray, frozen
 from ullage.model.measures import NodeMeasure
-from ullage.scoring import judged
-from ullage.scoring.columns import Column, Float32Array, NodeView, Room
-from ullage.scoring.combine import scaled
+from ullage.scoring import combine, judged
+from ullage.scoring.columns import Column, NodeView, Room
 from ullage.scoring.demand import Demand, estimate
 from ullage.scoring.landing import NOTHING, Assumed, Landing
 from ullage.scoring.registry import FILTERS, SCORERS
@@ -232,7 +231,12 @@ def prioritize(view: NodeView | None, pod: PodRequest, rows: IntArray, assumed: 
     if view is None or not len(rows):
         return np.zeros(len(rows), dtype=np.int16)
     assumed = assumed or NOTHING
-    return _scores(view, judged.scores(view, estimate(view, pod), assumed, rows), rows, assumed)
+    return _steered(judged.grades(view, estimate(view, pod), assumed, rows), view, rows, assumed)
+
+
+def catch_up(view: NodeView, pod: PodRequest, assumed: Assumed) -> None:
+    """Be ready for a pod like this one: what is assumed has changed since the last. No answer depends on it."""
+    judged.catch_up(view, estimate(view, pod), assumed)
 
 
 def winner(rows: IntArray, scores: Int16Array) -> int:
@@ -280,24 +284,12 @@ def _neutral(view: NodeView | None, rows: IntArray) -> str:
     return "" if len(rows) else EMPTY
 
 
-def _scores(view: NodeView, raw: Float32Array, rows: IntArray, assumed: Assumed) -> Int16Array:
-    settings = view.config.scoring
-    if not _knows_any(view, rows):
-        return np.zeros(len(rows), dtype=np.int16)
-    scores = scaled(raw, rows, settings.score_scale, settings.minimum_span)
-    if assumed.destination >= 0:
-        chosen = rows == assumed.destination
-        if chosen.any():
-            return np.where(chosen, settings.score_scale, 0).astype(np.int16)
-    return scores
-
-
-def _knows_any(view: NodeView, rows: IntArray) -> bool:
-    """Whether the use of any asked node is known: else there is nothing to tell them apart by."""
-    first = int(rows[0])
-    if first >= 0 and view.known[first]:
-        return True
-    return bool(view.known[rows[rows >= 0]].any())
+def _steered(scores: Int16Array, view: NodeView, rows: IntArray, assumed: Assumed) -> Int16Array:
+    """The scores, unless a plan chose one of the nodes and their use is known."""
+    if assumed.destination < 0 or not scores.any():
+        return scores
+    chosen = rows == assumed.destination
+    return np.where(chosen, view.config.scoring.score_scale, 0).astype(np.int16) if chosen.any() else scores
 
 
 def _number(value: float) -> float | None:
@@ -328,7 +320,7 @@ def _nodes(at: Landing, rows: IntArray, verdict: Verdict, names: Names | None) -
     view, chosen = at.view, _weights(at.view)
     terms = {each.name: each.score(at, None) for each in SCORERS if each.name in chosen}
     raw = judged.scores(view, at.demand, at.assumed, rows)
-    scores = _scores(view, raw, rows, at.assumed)
+    scores = _steered(combine.graded(view, raw, rows), view, rows, at.assumed)
     reasons = dict(zip(verdict.positions.tolist(), verdict.why(verdict.positions), strict=True))
     found = []
     for position, row in enumerate(rows.tolist()):

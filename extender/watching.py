@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Protocol, TypeVar, cast
@@ -100,6 +100,16 @@ class StateWatch:
         gc.collect()
         gc.freeze()
         return prepared
+
+
+async def watch_departures(
+    take: Callable[[], Iterable[str]], forget: Callable[[str], None], every_seconds: float
+) -> None:
+    """Forget pods that were deleted before a state held them: preempted, or given up."""
+    while True:
+        for uid in take():
+            forget(uid)
+        await asyncio.sleep(every_seconds)
 
 
 async def watch_certificates(certificates: Certificates, every_seconds: float) -> None:

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final, Protocol
 
-from descheduler.acting.breakers import Ended, Open, only_one, opened
+import msgspec
+
+from descheduler.acting.acted import Acted as Acted
+from descheduler.acting.acted import Diary, Happened
+from descheduler.acting.breakers import Alerts, Ended, Open, only_one, opened
 from descheduler.acting.budgets import Allowance, Flying
 from descheduler.acting.course import NEVER_BEGUN, Course, Intent, Phase, PlanPhase, StepState, intents
 from descheduler.acting.kube_stores import PlanPort
 from descheduler.acting.ledger import Ledger, LedgerPort
 from descheduler.acting.resource import PlanResource, timestamp
 from descheduler.executors.port import MoveExecutor, Receipt, Step, Verdict
+from descheduler.executors.taint import TaintChange
 from descheduler.executors.writer import HeldBackError
 from descheduler.policy.memory import Memory, Moved
 from descheduler.policy.plan import PlannedMove, RebalancePlan
 from descheduler.policy.recheck import Flight, recheck
 from ullage.config.schema import Configuration
 from ullage.model.codes import CODES
+from ullage.model.codes.holding import STEERING
 from ullage.model.state import ClusterState, WorkloadFlag, WorkloadKind
 
 _LATE_SECONDS: Final = 3600.0
@@ -31,7 +37,7 @@ _SEEN_SECONDS: Final = 60.0
 class Taints(Protocol):
     """Marks nodes."""
 
-    def reconcile(self, wanted: dict[str, str], now_seconds: float) -> Sequence[object]:
+    def reconcile(self, wanted: dict[str, str], now_seconds: float) -> Sequence[TaintChange]:
         """Mark exactly the nodes `wanted` (uid by name)."""
 
 
@@ -56,6 +62,8 @@ class Ports:
         Marks of nodes that are over.
     tell
         Told of every change of a move's phase.
+    alerts
+        What is known of the alerts that are to stop moves; asked once a cycle, and never raises.
     """
 
     executor: Callable[[Step, ClusterState], MoveExecutor]
@@ -63,6 +71,7 @@ class Ports:
     ledger: LedgerPort
     taints: Taints
     tell: Teller
+    alerts: Callable[[Configuration], Alerts] = lambda _: Alerts()
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,34 +81,6 @@ class Decided:
     state: ClusterState
     plan: RebalancePlan
     memory: Memory
-
-
-@dataclass(frozen=True, eq=False)
-class Acted:
-    """What a cycle of acting came to.
-
-    Attributes
-    ----------
-    plan
-        The plan that is carried out or waits, as it stands now; ``None`` if there is none.
-    open
-        Breakers that kept it from beginning anything.
-    held_back
-        Why nothing was written; empty if nothing kept it from it.
-    left
-        What is left of the budgets, by scope.
-    flying
-        Everything that is under way.
-    happened
-        Executor and new phase of every move that changed its phase since the last cycle that ended.
-    """
-
-    plan: PlanResource | None = None
-    open: tuple[Open, ...] = ()
-    held_back: str = ""
-    left: dict[str, int] = field(default_factory=dict)
-    flying: tuple[Flying, ...] = ()
-    happened: tuple[tuple[str, Phase], ...] = ()
 
 
 class Actor:
@@ -119,7 +100,7 @@ class Actor:
         self._ports, self._approves = ports, approves
         self._ledger = Ledger()
         self._put_off: set[tuple[str, int]] = set()
-        self._happened: list[tuple[str, Phase]] = []
+        self._diary = Diary()
 
     def moves(self) -> tuple[Moved, ...]:
         """What was begun in the last 48 hours, by us or by another replica; to decide with.
@@ -151,28 +132,38 @@ class Actor:
         """
         state, plan = decided.state, decided.plan
         turn = _Turn(state, plan, config, now_seconds)
+        self._diary.turn()
         resource = self._ports.plans.open()
-        broken = opened(plan, self._ledger.ended, leads_since, config.breakers, now_seconds)
+        alerts = self._ports.alerts(config)
+        broken = opened(plan, self._ledger.ended, leads_since, config.breakers, now_seconds, alerts)
         try:
-            over = marked(state, decided.memory, config.hysteresis.persistence_seconds, now_seconds)
-            self._ports.taints.reconcile(over, now_seconds)
-            wanted = resource is None and bool(plan.spec.moves) and not broken
-            if wanted and not self._is_rejected(plan, config, now_seconds):
-                made = PlanResource.of(_name(plan), plan, approved=self._approves)
-                resource = self._ports.plans.create(made)
+            self._mark(turn, decided.memory)
+            resource = resource or self._made(turn, broken)
             if resource is not None:
                 resource = self._advance(turn, resource, broken=bool(broken))
         except HeldBackError as error:
-            return Acted(resource, broken, error.message, happened=self._told())
+            return self._diary.tell(Acted(resource, broken, error.message, error.code))
         allowance = Allowance(config.budgets, state.kubevirt)
         flying = turn.flying(resource.course() if resource else None)
         left = allowance.left(flying, self._ledger.begun, now_seconds)
-        return Acted(resource, broken, "", left, tuple(flying), self._told())
+        return self._diary.tell(Acted(resource, broken, left=left, flying=tuple(flying)))
 
-    def _told(self) -> tuple[tuple[str, Phase], ...]:
-        """What happened and was not said yet; a cycle that ends early leaves it to the next."""
-        told, self._happened = tuple(self._happened), []
-        return told
+    def _mark(self, turn: _Turn, memory: Memory) -> None:
+        """Mark the nodes that are over, and no other."""
+        over = marked(turn.state, memory, turn.config.hysteresis.persistence_seconds, turn.now_seconds)
+        self._diary.marks(list(over), self._ports.taints.reconcile(over, turn.now_seconds))
+
+    def _made(self, turn: _Turn, broken: Sequence[Open]) -> PlanResource | None:
+        """A resource of the newest plan, if it has moves that nothing speaks against."""
+        plan = turn.plan
+        if broken or not plan.spec.moves or self._is_rejected(plan, turn.config, turn.now_seconds):
+            return None
+        return self._proposing(PlanResource.of(_name(plan), plan, approved=self._approves))
+
+    def _proposing(self, plan: PlanResource) -> PlanResource:
+        made = self._ports.plans.create(plan)
+        self._diary.planned(made)
+        return made
 
     def _advance(self, turn: _Turn, resource: PlanResource, *, broken: bool) -> PlanResource:
         course = resource.course()
@@ -198,7 +189,7 @@ class Actor:
         if wanted.moves() == resource.moves():
             return resource
         self._ports.plans.delete(resource)
-        return self._ports.plans.create(wanted) if wanted.moves() else resource
+        return self._proposing(wanted) if wanted.moves() else resource
 
     def _is_rejected(self, plan: RebalancePlan, config: Configuration, now_seconds: float) -> bool:
         """Whether a person has rejected the same moves not long ago."""
@@ -219,9 +210,10 @@ class Actor:
                 continue
             course = self._noted(turn, course, number, receipt)
             if receipt.verdict in (Verdict.DONE, Verdict.FAILED):
-                outcomes.append(Ended(turn.now_seconds, receipt.verdict is Verdict.DONE))
-        if outcomes:
-            self._keep(self._ledger.ending(outcomes))
+                outcomes.append(Ended(turn.now_seconds, receipt.verdict is Verdict.DONE, course.name, number))
+        ledger = self._ledger.ending(outcomes)
+        if ledger is not self._ledger:
+            self._keep(ledger)
         return course
 
     @staticmethod
@@ -241,12 +233,16 @@ class Actor:
         """The course after what may begin was begun, and what became impossible was skipped."""
         most = 1 if only_one(self._ledger.ended, turn.config.breakers) else None
         if most is not None and course.numbers(Phase.RUNNING):
+            self._diary.waits("budget-half-open", len(course.numbers(Phase.PENDING)))
             return course
-        for intent in intents(course, turn.codes(course, self._ledger), self._budget(turn, course), most):
+        codes, settling = turn.codes(course, self._ledger), bool(turn.unseen(course))
+        for intent in intents(course, codes, self._budget(turn, course), most, settling=settling):
             if intent.skip:
                 course = self._skipped(turn, course, intent)
             elif intent.begin:
                 course = self._start(turn, course, intent.number)
+            else:
+                self._diary.waits(intent.code)
         return course
 
     def _skipped(self, turn: _Turn, course: Course, intent: Intent) -> Course:
@@ -256,14 +252,23 @@ class Actor:
         return course
 
     def _start(self, turn: _Turn, course: Course, number: int) -> Course:
-        """Write the move down, then begin it."""
+        """Ask whether it would be let through, write it down, then begin it."""
         step = turn.step(course, number)
-        moved = _moved(step.move, turn.now_seconds, course.name)
-        if not self._is_written(moved):
+        executor, moved = self._ports.executor(step, turn.state), _moved(step.move, turn.now_seconds, course.name)
+        if not self._is_written(moved):  # what was may have begun, and a probe would find it in its own way
+            hindrance = _hindrance(executor.probe(step))
+            if hindrance is not None:
+                return self._put_back(turn, course, number, hindrance)
             self._keep(self._ledger.beginning(moved))
-        receipt = self._ports.executor(step, turn.state).begin(step)
+        receipt = executor.begin(step)
         if receipt.verdict is Verdict.LATER:
             self._put_off.add((course.name, number))
+        return self._put_back(turn, course, number, receipt)
+
+    def _put_back(self, turn: _Turn, course: Course, number: int, receipt: Receipt) -> Course:
+        """The course with what a try to begin came to."""
+        if receipt.verdict is Verdict.LATER:
+            self._diary.waits(receipt.code)
         return self._noted(turn, course, number, receipt)
 
     def _is_written(self, moved: Moved) -> bool:
@@ -279,7 +284,7 @@ class Actor:
     def _tell(self, turn: _Turn, course: Course, number: int) -> None:
         step, state = turn.step(course, number), course.steps[number - 1]
         name = self._ports.executor(step, turn.state).name
-        self._happened.append((name, state.phase))
+        self._diary.happened(_happened(name, step, state))
         self._ports.tell(step, state, name)
 
     def _keep(self, ledger: Ledger) -> None:
@@ -291,11 +296,31 @@ class Actor:
         flying = turn.flying(course)
 
         def held_back(number: int, begun: Sequence[int]) -> str:
+            # Plans are steered by once they run, and as soon as a pod is gone its replacement is placed.
+            if course.phase is not PlanPhase.RUNNING and course.move(number).workload.kind == "Pod":
+                return STEERING.name
             others = [*flying, *(turn.flight(course.move(n)) for n in begun)]
             recent = [*self._ledger.begun, *(_moved(course.move(n), turn.now_seconds) for n in begun)]
             return allowance.refuses(turn.flight(course.move(number)), others, recent, turn.now_seconds)
 
         return held_back
+
+
+def _hindrance(probed: Receipt) -> Receipt | None:
+    """What a dry run says against a move; ``None`` if nothing."""
+    match probed.verdict:
+        case Verdict.DONE | Verdict.UNDER_WAY:
+            return None
+        case Verdict.UNKNOWN:  # it changed nothing in any case
+            return msgspec.structs.replace(probed, verdict=Verdict.LATER)
+        case _:
+            return probed
+
+
+def _happened(executor: str, step: Step, state: StepState) -> Happened:
+    began, ended = state.began_at_seconds, state.ended_at_seconds
+    seconds = float("nan") if began is None or ended is None else ended - began
+    return Happened(executor, state.phase, state.code, step.move.workload.namespace, step.move.source, seconds)
 
 
 def _moved(move: PlannedMove, now_seconds: float, plan: str = "") -> Moved:

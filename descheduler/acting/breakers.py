@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
 
 from descheduler.policy.plan import NodeClass, RebalancePlan
 from ullage.config.schema import Breakers
+from ullage.config.windows import is_open
 
 _RECENT: Final = 6
-BREAKERS: Final = ("settling", "nodes-unknown", "moves-fail", "no-gain")
+_NAMED: Final = 5
+BREAKERS: Final = (
+    "settling",
+    "nodes-unknown",
+    "moves-fail",
+    "all-over",
+    "alerts-firing",
+    "alerts-unknown",
+    "outside-window",
+)
 """Codes, as label values."""
 
 
 class Ended(msgspec.Struct, frozen=True, gc=False):
-    """A move that ended: when, and whether it succeeded."""
+    """A move that ended: when, whether it succeeded, and which step of which plan it was."""
 
     at_seconds: float
     succeeded: bool
+    plan: str = ""
+    step: int = 0
 
 
 class Open(msgspec.Struct, frozen=True, gc=False):
@@ -37,8 +50,20 @@ class Open(msgspec.Struct, frozen=True, gc=False):
     text: str
 
 
+class Alerts(msgspec.Struct, frozen=True, gc=False):
+    """What Prometheus says of the alerts that are to stop moves: names of those that fire, or why it cannot be asked."""
+
+    firing: tuple[str, ...] = ()
+    error: str = ""
+
+
 def opened(
-    plan: RebalancePlan, ended: Sequence[Ended], leads_since_seconds: float, config: Breakers, now_seconds: float
+    plan: RebalancePlan,
+    ended: Sequence[Ended],
+    leads_since_seconds: float,
+    config: Breakers,
+    now_seconds: float,
+    alerts: Alerts = Alerts(),  # noqa: B008  # a frozen value
 ) -> tuple[Open, ...]:
     """Breakers that are open now.
 
@@ -54,13 +79,18 @@ def opened(
         When they open.
     now_seconds
         Unix time.
+    alerts
+        What is known of alerts; nothing fires where none is to count.
     """
     found = (
         _settling(leads_since_seconds, config, now_seconds),
         _unknown(plan, config),
         _failing(ended, config, now_seconds),
+        _vain(plan),
+        _alarmed(alerts),
+        _untimely(config, now_seconds),
     )
-    return tuple(each for each in (*found, _vain(plan)) if each is not None)
+    return tuple(each for each in found if each is not None)
 
 
 def only_one(ended: Sequence[Ended], config: Breakers) -> bool:
@@ -106,4 +136,20 @@ def _vain(plan: RebalancePlan) -> Open | None:
     summary = plan.status.summary
     known = summary.nodes - summary.nodes_unknown
     everywhere = known > 1 and summary.nodes_over_before == known
-    return Open("no-gain", f"All {known} nodes are over: there is nowhere to go.") if everywhere else None
+    return Open("all-over", f"All {known} nodes are over: there is nowhere to go.") if everywhere else None
+
+
+def _alarmed(alerts: Alerts) -> Open | None:
+    if alerts.error:  # an alert that nobody can see may fire
+        return Open("alerts-unknown", f"Prometheus cannot be asked for alerts: {alerts.error}.")
+    if not alerts.firing:
+        return None
+    more = f" and {len(alerts.firing) - _NAMED} more" if len(alerts.firing) > _NAMED else ""
+    return Open("alerts-firing", f"Alerts fire: {', '.join(alerts.firing[:_NAMED])}{more}.")
+
+
+def _untimely(config: Breakers, now_seconds: float) -> Open | None:
+    if is_open(config.windows, now_seconds):
+        return None
+    at = datetime.fromtimestamp(now_seconds, UTC)
+    return Open("outside-window", f"It is {at:%a %H:%M} UTC, and moves may not begin then.")

@@ -45,6 +45,7 @@ WAITS: Final = frozenset(
         "worst-case-memory",
         "migrating",
         "eviction-in-progress",
+        "node-use-unknown",
         "pod-anti-affinity",
     }
 )
@@ -161,7 +162,12 @@ class Intent(msgspec.Struct, frozen=True):
 
 
 def intents(
-    course: Course, codes: Sequence[str], held_back: Callable[[int, Sequence[int]], str], most: int | None = None
+    course: Course,
+    codes: Sequence[str],
+    held_back: Callable[[int, Sequence[int]], str],
+    most: int | None = None,
+    *,
+    settling: bool = False,
 ) -> list[Intent]:
     """What is to be done with the pending moves of a course, in order.
 
@@ -175,15 +181,18 @@ def intents(
         Given a move and those that are to begin before it: code of a budget that it would pass, or empty.
     most
         How many may begin; ``None`` for no limit beside the budgets.
+    settling
+        Moves have ended that the newest state does not show yet.
     """
-    under_way = bool(course.numbers(Phase.RUNNING))
+    # As long as anything before a move is to come, what is in its way may pass.
+    comes = settling or bool(course.numbers(Phase.RUNNING))
     begun: list[int] = []
     found = []
     for number, code in zip(course.numbers(Phase.PENDING), codes, strict=True):
         if code:
-            waits = code in WAITS and (under_way or bool(begun))
-            found.append(Intent(number, skip=not waits, code=code))
+            found.append(Intent(number, skip=not (comes and code in WAITS), code=code))
             continue
+        comes = True
         budget = "budget-half-open" if most is not None and len(begun) >= most else held_back(number, begun)
         if not budget:
             begun.append(number)

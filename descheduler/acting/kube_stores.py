@@ -10,9 +10,10 @@ import msgspec
 from descheduler.acting.course import PlanPhase
 from descheduler.acting.ledger import ANNOTATION, Ledger
 from descheduler.acting.resource import PATH, PlanResource
-from descheduler.executors.writer import CALL_SECONDS, Writer
+from descheduler.executors.writer import CALL_SECONDS, Guard, HeldBackError, Writer
 from descheduler.leading.kube_lease import KubeLease
 from descheduler.leading.lease import LeaseChangedError
+from descheduler.leading.runner import pulled
 from ullage.errors import UllageError
 from ullage.sources.kube_api.errors import ConflictError, NotFoundError
 
@@ -28,10 +29,12 @@ class LeaseLedger:
     ----------
     lease
         The Lease.
+    guard
+        Asked before every write: who leads no more would write what it knew over what its successor has begun.
     """
 
-    def __init__(self, lease: KubeLease) -> None:
-        self._lease = lease
+    def __init__(self, lease: KubeLease, guard: Guard) -> None:
+        self._lease, self._guard = lease, guard
 
     def read(self) -> Ledger:
         """The ledger as it stands."""
@@ -39,11 +42,15 @@ class LeaseLedger:
         return Ledger.read(held.annotations.get(ANNOTATION, "") if held else "")
 
     def write(self, ledger: Ledger) -> None:
-        """Keep `ledger`; renewals of the Lease in between are no obstacle."""
+        """Keep `ledger`; renewals of the Lease in between are no obstacle. Raises `HeldBackError` if it was not sent."""
         for _ in range(_TRIES):
             held = self._lease.read(CALL_SECONDS)
             if held is None:
                 break
+            # The kill switch as it is now: the guard knows it as it was at the last renewal.
+            code = self._guard(CALL_SECONDS) or pulled(held.annotations)
+            if code:
+                raise HeldBackError(code)
             try:
                 self._lease.annotate({ANNOTATION: ledger.text()}, held, CALL_SECONDS)
             except LeaseChangedError:

@@ -40,8 +40,10 @@ class Ledger(msgspec.Struct, frozen=True, array_like=True):
         return Ledger((*kept, move), self.ended)
 
     def ending(self, outcomes: Sequence[Ended], keep: int = 6) -> Ledger:
-        """The ledger with more outcomes."""
-        return Ledger(self.begun, (*self.ended, *outcomes)[-keep:])
+        """The ledger with those outcomes that it lacks: who wrote one down may have died before the plan said so."""
+        known = {(each.plan, each.step) for each in self.ended if each.plan}
+        new = [each for each in outcomes if (each.plan, each.step) not in known]
+        return Ledger(self.begun, (*self.ended, *new)[-keep:]) if new else self
 
     def text(self) -> str:
         """As an annotation; the oldest moves make room if it would be too long."""

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from descheduler.acting.course import Course, PlanPhase, StepState
-from descheduler.policy.plan import API_VERSION, KIND, Goal, PlannedMove, RebalancePlan
+from descheduler.policy.plan import API_VERSION, KIND, Goal, PlannedMove, RebalancePlan, Threshold
 
 GROUP: Final = "ullage.dev"
 PLURAL: Final = "rebalanceplans"
@@ -72,6 +72,7 @@ class Status(msgspec.Struct, frozen=True, rename="camel"):
     phase: PlanPhase = PlanPhase.PROPOSED
     steps: tuple[StepState, ...] = ()
     nodes: tuple[NodeUse, ...] = ()
+    thresholds: tuple[Threshold, ...] = ()
     message: str = ""
     done: str = ""
     """Moves that ended, of all; for the table."""
@@ -92,7 +93,7 @@ class PlanResource(msgspec.Struct, frozen=True, rename="camel"):
         """Resource of a new plan."""
         plan = _kept(plan)
         course = Course.of(name, plan, approved=approved)
-        status = Status(course.phase, course.steps, _touched(plan), done=_done(course))
+        status = Status(course.phase, course.steps, _touched(plan), plan.status.thresholds, done=_done(course))
         return cls(Meta(name), Spec(plan.spec.goal, plan.spec.moves), status)
 
     def moves(self) -> list[tuple[str, str]]:

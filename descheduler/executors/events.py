@@ -67,6 +67,8 @@ class Happening(msgspec.Struct, frozen=True):
         Whether someone should look at it.
     related
         Another object, such as the destination.
+    once
+        What it can happen to once only, such as a step of a plan: whoever tells of it again is understood to repeat it.
     """
 
     regarding: Reference
@@ -75,6 +77,7 @@ class Happening(msgspec.Struct, frozen=True):
     note: str
     kind: EventType = EventType.NORMAL
     related: Reference | None = None
+    once: str = ""
 
 
 class Events:
@@ -144,7 +147,8 @@ class Events:
 
 
 def _name(happening: Happening, at: str) -> str:
-    digest = blake2b(msgspec.json.encode((happening, at)), digest_size=8).hexdigest()
+    told = (happening.once, happening.reason) if happening.once else (happening, at)
+    digest = blake2b(msgspec.json.encode(told), digest_size=8).hexdigest()
     return f"ullage.{digest}"
 
 

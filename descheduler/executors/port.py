@@ -91,6 +91,12 @@ class MoveExecutor(Protocol):
     def name(self) -> str:
         """Label of metrics and logs, such as ``migrate``."""
 
+    def probe(self, step: Step) -> Receipt:
+        """Whether the server would let the move pass, by a dry run there that no guard is asked for: it changes nothing.
+
+        `Verdict.DONE` says that it would; what else comes is what `begin` would come to.
+        """
+
     def begin(self, step: Step) -> Receipt:
         """Ask for the move."""
 

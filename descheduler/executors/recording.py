@@ -16,6 +16,7 @@ RECORDED: Final = Receipt(Verdict.DONE, "recorded", "It would have been done; th
 class Call(StrEnum):
     """What was asked of the executor."""
 
+    PROBE = "probe"
     BEGIN = "begin"
     LOOK = "look"
     CANCEL = "cancel"
@@ -54,6 +55,11 @@ class RecordingExecutor:
     def calls(self) -> tuple[Recorded, ...]:
         """Everything that was asked, in order."""
         return tuple(self._calls)
+
+    def probe(self, step: Step) -> Receipt:
+        """Write it down; what is only recorded is always feasible."""
+        self._record(Call.PROBE, step)
+        return Receipt(Verdict.DONE, "feasible", "Nobody was asked; this is a dry run.")
 
     def begin(self, step: Step) -> Receipt:
         """Write it down."""

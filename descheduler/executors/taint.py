@@ -134,7 +134,10 @@ class SoftTaints:
         return tuple(change for change in found if change is not None)
 
     def clear(self) -> tuple[TaintChange, ...]:
-        """Unmark every node; raises as `reconcile`."""
+        """Unmark every node; raises as `reconcile`.
+
+        The guard is asked as for any other write: under the kill switch every mark stays, until a later call finds it.
+        """
         return self.reconcile({}, 0.0)
 
     def listed(self) -> tuple[Tainted, ...]:

@@ -7,10 +7,11 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from ullage.errors import UllageError
+from ullage.model.codes import CODES
 from ullage.sources.kube_api.connection import Connection, Limits
 
 Guard: TypeAlias = Callable[[float], str]
-"""Given how long a call may take: why it must not be made, empty if it may."""
+"""Given how long a call may take: code of why it must not be made, empty if it may."""
 
 CALL_SECONDS: Final = 5.0
 """Longest time of one write."""
@@ -18,7 +19,17 @@ _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class HeldBackError(UllageError):
-    """A write was not sent: we do not lead any more, someone pulled the kill switch, or a breaker is open."""
+    """A write was not sent: we do not lead any more, or someone pulled the kill switch.
+
+    Parameters
+    ----------
+    code
+        Why, as the guard said.
+    """
+
+    def __init__(self, code: str) -> None:
+        super().__init__(CODES[code].meaning if code in CODES else code)
+        self.code = code
 
 
 class Writer:
@@ -29,7 +40,7 @@ class Writer:
     connection
         The API server; reads go to it directly.
     guard
-        Asked before every write: leadership, the kill switch, breakers.
+        Asked before every write: leadership and the kill switch.
     """
 
     def __init__(self, connection: Connection, guard: Guard) -> None:
@@ -53,8 +64,8 @@ class Writer:
         KubeError
             It was sent and did not succeed, or no reply came.
         """
-        reason = self._guard(CALL_SECONDS)
-        if reason:
-            raise HeldBackError(reason)
+        code = self._guard(CALL_SECONDS)
+        if code:
+            raise HeldBackError(code)
         limits = Limits(CALL_SECONDS / 2, CALL_SECONDS / 2, CALL_SECONDS)
         return self.connection.request(verb, path, params, body, content_type, limits)

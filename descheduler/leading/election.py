@@ -181,13 +181,23 @@ class Election:
         if not self._leads or self._held is None:
             return
         self._leads = False
-        given = msgspec.structs.replace(
-            self._held.record, holder_identity="", lease_duration_seconds=_RELEASED_SECONDS, renew_time=self._time()
-        )
         try:
-            self._see(self._port.replace(given, self._held, self._timing.call_seconds))
+            self._give_back(self._held)
         except UllageError as error:
             self.error = error.message
+
+    def _give_back(self, held: Held) -> None:
+        """Write that nobody holds it; if it was written in the meantime, such as its annotations, look again at once."""
+        given = msgspec.structs.replace(
+            held.record, holder_identity="", lease_duration_seconds=_RELEASED_SECONDS, renew_time=self._time()
+        )
+        timeout = self._timing.call_seconds
+        try:
+            self._see(self._port.replace(given, held, timeout))
+        except LeaseChangedError:
+            found = self._port.read(timeout)
+            if found is not None and found.record.holder_identity == self._identity:
+                self._see(self._port.replace(given, found, timeout))
 
     def _try_twice(self) -> None:
         """Try; if the Lease was written in the meantime, such as its annotations, look again at once."""

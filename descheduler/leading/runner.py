@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from descheduler.leading.election import Election, Standing
 
 PAUSED: Final = "ullage.dev/paused"
 """Annotation of the Lease that is the kill switch: ``true`` stops every write."""
+
+
+def pulled(annotations: Mapping[str, str]) -> str:
+    """Code of the kill switch if it is pulled by these annotations of the Lease; else empty."""
+    return "kill-switch" if annotations.get(PAUSED, "").lower() == "true" else ""
 
 
 class Leadership:
@@ -52,12 +57,10 @@ class Leadership:
         return self._election.transitions
 
     def why_not(self, call_seconds: float) -> str:
-        """Why a write that takes at most `call_seconds` must not be sent; empty if it may: the guard of every write."""
+        """Code of why a write that takes at most `call_seconds` must not be sent; empty if it may: the guard of every write."""
         if not self._election.permit.allows(call_seconds):
-            return "we do not lead, or not for long enough"
-        if self._election.annotations.get(PAUSED, "").lower() == "true":
-            return f"the annotation {PAUSED} of the Lease stops all writes"
-        return ""
+            return "not-leading"
+        return pulled(self._election.annotations)
 
     def start(self) -> None:
         """Begin to take part."""

@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final, Protocol
 
 from descheduler.acting.actor import Acted
-from descheduler.leading.runner import Leadership
 from descheduler.loop.archive import Archive
 from descheduler.loop.board import Board, Status
 from descheduler.loop.cycle import Clocks, Cycle, Cycles, Hands, Result
 from descheduler.loop.grpc_server import GrpcServer, RebalancingService
 from descheduler.loop.http_server import HttpServer
 from descheduler.loop.settings import ConfigurationFile, Settings
-from descheduler.loop.telling import Metrics
+from descheduler.loop.telling import Metrics, Sources
 from ullage.errors import UllageError
 from ullage.observability.logs import Log
 from ullage.serving.tls import Certificates
@@ -38,8 +37,15 @@ class ActingHands(Hands, Protocol):
         """Who we are."""
 
     @property
-    def leadership(self) -> Leadership:
-        """Our part in the election."""
+    def leader(self) -> str:
+        """Who leads, as far as it is known."""
+
+    @property
+    def transitions(self) -> int:
+        """How often we became the leader."""
+
+    def requests(self) -> Mapping[tuple[str, str], int]:
+        """Requests to the API server for acting, by verb and status."""
 
     def start(self) -> None:
         """Take part in the election."""
@@ -80,7 +86,7 @@ class Descheduler:
         self._archive = Archive(settings.plans, settings.keep_plans) if settings.plans else None
         self._certificates = Certificates(settings.tls, self._bad_certificates) if settings.tls else None
         self.board = Board()
-        self.metrics = Metrics(source.health, self._leads, by_node=settings.metrics_by_node)
+        self.metrics = Metrics(self._figures(), by_node=settings.metrics_by_node)
         self.http = HttpServer(self.board, self.status, self.metrics, settings.interval_seconds)
         self.grpc: GrpcServer | None = None
         self.grpc_port = 0
@@ -89,7 +95,7 @@ class Descheduler:
 
     def status(self) -> Status:
         """The state of the service."""
-        leader = self._hands.leadership.holder if self._hands is not None else ""
+        leader = self._hands.leader if self._hands is not None else ""
         return self.board.status(self._settings.mode, leader, self._configuration.error, self._source.health)
 
     async def run(self, started: Callable[[], None] = lambda: None) -> None:
@@ -113,8 +119,18 @@ class Descheduler:
             for each in (*_SIGNALS, signal.SIGHUP):
                 loop.remove_signal_handler(each)
 
-    def _leads(self) -> bool:
-        return self._hands is not None and self._hands.leads_since_seconds is not None
+    def _figures(self) -> Sources:
+        """Where figures come from; without hands there is no part in an election."""
+        hands, thresholds = self._hands, lambda: self._configuration.current.thresholds
+        if hands is None:
+            return Sources(self._source.health, thresholds=thresholds)
+        return Sources(
+            self._source.health,
+            leads=lambda: hands.leads_since_seconds is not None,
+            transitions=lambda: hands.transitions,
+            requests=lambda: dict(hands.requests()),
+            thresholds=thresholds,
+        )
 
     def end(self) -> None:
         """End after the cycle under way."""

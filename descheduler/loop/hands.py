@@ -6,7 +6,7 @@ import logging
 import platform
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from descheduler.acting.actor import Acted, Actor, Decided, Ports
@@ -20,6 +20,7 @@ from descheduler.executors.writer import CALL_SECONDS, HeldBackError, Writer
 from descheduler.leading.election import Clocks, Election, Standing, Timing
 from descheduler.leading.kube_lease import KubeLease
 from descheduler.leading.runner import Leadership
+from descheduler.loop.alarms import Alarms
 from descheduler.loop.modes import Mode
 from descheduler.policy.memory import Moved
 from ullage.config import Configuration
@@ -81,15 +82,17 @@ class LiveHands:
         self.identity = f"{platform.node()}_{secrets.token_hex(4)}"
         election = Election(kube_lease, self.identity, timing, clocks, seed=secrets.randbits(32))
         self.leadership = Leadership(election, self._changed, clocks.wall)
-        writer = Writer(connect(), self.leadership.why_not)
+        self._connection = connect()
+        writer = Writer(self._connection, self.leadership.why_not)
         self._events = Events(writer, self.identity)
         self._taints = SoftTaints(writer)
         ports = Ports(
             executor=Routing(executors(writer)),
             plans=KubePlans(writer),
-            ledger=LeaseLedger(kube_lease),
+            ledger=LeaseLedger(kube_lease, self.leadership.why_not),
             taints=self._taints,
             tell=self._tell,
+            alerts=Alarms(self._connection.get),
         )
         self._actor = Actor(ports, approves=mode is Mode.AUTOMATIC)
 
@@ -97,6 +100,16 @@ class LiveHands:
     def leads_since_seconds(self) -> float | None:
         """Unix time since which this replica leads; ``None`` if it does not."""
         return self.leadership.leads_since_seconds
+
+    @property
+    def leader(self) -> str:
+        """Who leads, as far as it is known."""
+        return self.leadership.holder
+
+    @property
+    def transitions(self) -> int:
+        """How often we became the leader."""
+        return self.leadership.transitions
 
     def moves(self) -> tuple[Moved, ...]:
         """What was begun in the last 48 hours."""
@@ -113,19 +126,27 @@ class LiveHands:
         self.leadership.start()
 
     def stop(self) -> None:
-        """Take our marks off nodes if we lead, and give the lead back. To be called after the last cycle has ended."""
+        """Take our marks off nodes if we lead, and give the lead back. To be called after the last cycle has ended.
+
+        Under the kill switch the marks stay: it stops every write, and to guess which ones people would not mind is not for us.
+        Whoever leads after it takes them off in the first cycle, and ``ullage taints clear`` at any time.
+        """
         if self.leads_since_seconds is not None:
             try:
                 self._taints.clear()
             except UllageError as error:
-                self._log("Marks of nodes stay until they lapse", logging.WARNING, reason=error.message)
+                self._log("Marks stay on nodes", logging.WARNING, reason=error.message)
         self.leadership.stop()
+
+    def requests(self) -> Mapping[tuple[str, str], int]:
+        """Requests to the API server by verb and status, but for those of the election."""
+        return self._connection.requests()
 
     def _off(self) -> Acted:
         try:
             self._taints.clear()
         except HeldBackError as error:
-            return Acted(held_back=error.message)
+            return Acted(held_back=error.message, held_code=error.code)
         return Acted()
 
     def _changed(self, standing: Standing) -> None:
@@ -155,5 +176,9 @@ class LiveHands:
         why = state.reason or move.reason
         note = f"{move.source} to {move.target} by {executor}, step {step.number} of plan {step.plan}: {why}"
         kind = EventType.WARNING if state.phase in _BAD else EventType.NORMAL
-        happening = Happening(Reference.of(move.workload), reason, "Rebalance", note, kind, Reference.node(move.target))
-        self._events.tell(happening)
+        regarding, related, once = (
+            Reference.of(move.workload),
+            Reference.node(move.target),
+            f"{step.plan}/{step.number}",
+        )
+        self._events.tell(Happening(regarding, reason, "Rebalance", note, kind, related, once))

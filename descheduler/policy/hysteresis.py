@@ -1,8 +1,8 @@
 """When a node that is over counts as over: not at once, and not again right after it was relieved.
 
 A single reading above the threshold is noise as often as not. A node counts once it has been over for a while, and it has been
-over without a break until it falls visibly below the threshold. After it was relieved it must rise visibly above the
-threshold to be touched again soon: what was brought down to the threshold swings around it.
+over without a break until it falls visibly below the threshold. After it was relieved, or took something in, it must rise
+visibly above the threshold to be touched again soon: what was brought to the threshold swings around it.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ def judge(
     over = np.nan_to_num(excess, nan=-1.0) > 0
     if memory.over_since_seconds is None:
         return Judgement(over, {})
-    before, relieved = memory.over_since_seconds, memory.relieved_at_seconds()
+    before, touched = memory.over_since_seconds, memory.touched_at_seconds()
     due, since = np.zeros(len(over), dtype=np.bool_), {}
     for node in np.flatnonzero(over | np.isin(names, list(before))).tolist():
         name = names[node]
-        settling = now_seconds - relieved.get(name, -np.inf) < hysteresis.settle_seconds
+        settling = now_seconds - touched.get(name, -np.inf) < hysteresis.settle_seconds
         enters = hysteresis.reenter_ratio if settling else 0.0
         stays = name in before and not settling and excess[node] > -hysteresis.leave_ratio
         if stays or excess[node] > enters:

@@ -53,9 +53,10 @@ class Memory:
         """Unix time of the last move by uid of the workload."""
         return {m.uid: m.at_seconds for m in sorted(self.moves, key=lambda m: m.at_seconds)}
 
-    def relieved_at_seconds(self) -> dict[str, float]:
-        """Unix time of the last move off a node, by its name."""
-        return {m.source: m.at_seconds for m in sorted(self.moves, key=lambda m: m.at_seconds)}
+    def touched_at_seconds(self) -> dict[str, float]:
+        """Unix time of the last move off a node or to it, by its name."""
+        ordered = sorted(self.moves, key=lambda m: m.at_seconds)
+        return {name: m.at_seconds for m in ordered for name in (m.source, m.target)}
 
     def remember(self, state: ClusterState) -> ClusterState:
         """`state` with the moves that it does not show yet."""

@@ -63,7 +63,8 @@ def recheck(
     sources = sorted({node[m.source] for m in moves if m.source in node})
     task = replace(problem(given, np.array(sources, dtype=np.int64)), limit=None)
     tally = Tally(task)
-    return [_code(tally, given, move, rows, node) for move in moves]
+    room_for = {m.target for m in moves}
+    return [_code(tally, given, move, rows, node, makes_room=move.source in room_for) for move in moves]
 
 
 def _unseen(
@@ -81,7 +82,16 @@ def _unseen(
     return found
 
 
-def _code(tally: Tally, given: Setting, move: PlannedMove, rows: Mapping[str, int], node: Mapping[str, int]) -> str:
+def _code(
+    tally: Tally,
+    given: Setting,
+    move: PlannedMove,
+    rows: Mapping[str, int],
+    node: Mapping[str, int],
+    *,
+    makes_room: bool,
+) -> str:
+    """Code of one move; one that `makes_room` for another of the plan is needed even if its source is not over any more."""
     w, target = rows.get(move.workload.uid), node.get(move.target)
     if w is None:
         return GONE
@@ -92,7 +102,7 @@ def _code(tally: Tally, given: Setting, move: PlannedMove, rows: Mapping[str, in
     code = given.eligibility.code(w)
     if code:
         return code
-    if move.code == "relieve" and not tally.capacity.excess_of(int(tally.node[w])).any():
+    if move.code == "relieve" and not makes_room and not tally.capacity.excess_of(int(tally.node[w])).any():
         return "not-needed"
     if not tally.fits(np.array([w]))[0, target]:
         return _rejection(tally, w, target)

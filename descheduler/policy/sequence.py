@@ -17,12 +17,13 @@ from ullage.model.changes import Move
 
 
 def safe_order(
-    tally: Tally, places: dict[int, int], *, elsewhere: bool = False
+    tally: Tally, places: dict[int, int], *, elsewhere: bool = False, in_turn: bool = False
 ) -> tuple[tuple[Move, ...], tuple[int, ...]]:
     """Order in which to bring the workloads to `places`; `tally` is set back to the start first.
 
-    The most endangered source goes first; a move whose destination has no room yet waits for the moves that make it. With
-    `elsewhere`, what can never get to its place in any such order goes to another node that takes it by then.
+    The most endangered source goes first, or with `in_turn` what stands first in `places`; a move whose destination has no
+    room yet waits for the moves that make it. With `elsewhere`, what can never get to its place in any such order goes to
+    another node that takes it by then.
 
     Returns
     -------
@@ -33,7 +34,7 @@ def safe_order(
     """
     problem = tally.problem
     tally.restore({})
-    waiting = _by_urgency(tally, places)
+    waiting = list(places) if in_turn else _by_urgency(tally, places)
     moves: list[Move] = []
     while waiting:
         blocked = []

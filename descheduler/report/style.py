@@ -25,7 +25,7 @@ h1{font-size:30px;line-height:1.2;letter-spacing:-.018em;font-weight:650;margin:
 h2{font-size:18px;line-height:1.3;letter-spacing:-.008em;font-weight:640;margin:0 0 4px}
 h3{font-size:15px;font-weight:620;margin:24px 0 6px}
 p{margin:0 0 8px;max-width:76ch}
-.eyebrow{color:var(--soft);font-size:13px;font-weight:560;margin:0}
+.eyebrow{color:var(--soft);font-size:13px;font-weight:560;margin:0;max-width:none}
 .lead{color:var(--soft);font-size:17px;margin-bottom:24px;max-width:96ch}
 .narrow table{width:auto}.narrow th,.narrow td{padding-right:40px}
 .soft,caption{color:var(--soft)}
@@ -91,6 +91,13 @@ text{fill:var(--ink)}
 g:hover>.ribbon{stroke-opacity:.6}
 .src{fill:var(--over)}.dst{fill:var(--more)}
 .w{font-size:12px;paint-order:stroke;stroke:var(--card);stroke-width:3px;stroke-linejoin:round}
+.m{text-anchor:middle}.b{font-weight:600}
+.link{stroke:var(--track);stroke-width:2;fill:none}
+.ring,.hole,.spot{stroke-linecap:round;fill:none}
+.ring{stroke:var(--bar);stroke-width:12}.hole{stroke:var(--card);stroke-width:7}
+.spot{stroke:var(--good);stroke-width:12}
+.ring.over,.spot.over{stroke:var(--over)}
+.aim{stroke:var(--more);stroke-width:2.5;fill:none}
 .legend{display:flex;flex-wrap:wrap;gap:4px 22px;margin:14px 0 0;padding:0;list-style:none;font-size:13px;color:var(--soft)}
 .legend li{margin:0;display:flex;align-items:center;gap:7px}
 .legend svg{display:inline-block;width:22px;min-width:0;height:12px;margin:0}

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.machine_reassignment import files, main
+from benchmarks.machine_reassignment import files, main, whole_table
 from benchmarks.reassignment_checker import cost, faults
 from benchmarks.reassignment_instance import read_assignment, read_model
-from benchmarks.reassignment_table import KNOWN, bar
+from benchmarks.reassignment_runs import Log, Task, judged
+from benchmarks.reassignment_table import KNOWN, Known, Row, bar, memory_bar
 
 MODEL = """2
 1 10
@@ -135,13 +136,40 @@ def test_a_model_that_ends_early_is_refused(tmp_path):
         read_model(path)
 
 
+def row(name, kernel, cost, seconds=60.0):
+    return Row(name, kernel, seconds, (0, int(cost), 10**18), 201.0, feasible=True)
+
+
 def test_bars_are_those_of_the_table():
-    median = float(KNOWN["b_02"].bound * 1.0008)
-    assert not bar("b_02", "numba", median).met
-    assert bar("b_02", "numba", KNOWN["b_02"].bound * 1.0006).met
-    assert bar("a1_4", "numba", 262086758.0).met
-    assert not bar("a1_4", "numba", 262086759.0).met
-    assert bar("a1_4", "numpy", 0.0) is None
+    bound = KNOWN["b_02"].bound
+    assert not bar(row("b_02", "numba", 1.0008 * bound)).met
+    assert bar(row("b_02", "numba", 1.0006 * bound)).met
+    assert bar(row("a1_4", "numba", 262086758)).met
+    assert not bar(row("a1_4", "numba", 262086759)).met
+    assert bar(row("a1_4", "numpy", 0)) is None
+    bound = KNOWN["b_01"].bound
+    assert bar(row("b_01", "numba", 1.009 * bound)).met
+    assert not bar(row("b_01", "numba", 1.009 * bound, 300.0)).met
+    assert [memory_bar(row("b_08", kernel, 0)).met for kernel in ("numpy", "numba")] == [False, True]
+
+
+def test_a_table_that_was_interrupted_goes_on(paths, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(KNOWN, "tiny", Known(10, 1))
+    log, task = tmp_path / "log", Task(*paths, "numpy", 1, 0.05, check=True)
+    assert whole_table([task], Log(log)) == 0
+    first, kept = capsys.readouterr().out, log.read_bytes()
+    assert whole_table([task, replace(task, seed=2)], Log(log)) == 0
+    again = capsys.readouterr().out
+    assert first.splitlines()[0] == again.splitlines()[0]
+    assert "tiny numpy seed 2: " in again
+    assert log.read_bytes().startswith(kept)
+    assert len(log.read_bytes().splitlines()) == 2
+
+
+def test_what_a_search_says_is_judged(tiny):
+    model, initial = tiny
+    assert judged(model, initial, initial, 10.0) == []
+    assert judged(model, initial, initial, 11.0) == ["the search says that it costs 11, and it costs 10"]
 
 
 @pytest.mark.skipif(not files("a1_1")[0].exists(), reason="needs the instances of ROADEF/EURO 2012 (ULLAGE_DATA)")

@@ -14,9 +14,11 @@ import yaml
 from descheduler.acting.course import PlanPhase
 from descheduler.acting.kube_stores import KubePlans
 from descheduler.acting.resource import Approval, PlanResource
+from descheduler.acting.story import carried
 from descheduler.executors.port import Receipt, Verdict
 from descheduler.executors.writer import Writer
 from descheduler.plans_command import age_of, described
+from descheduler.report.carried_html import page
 from tests.controlplane.plane import ControlPlane
 from tests.controlplane.rest import Rest, RestError
 from tests.controlplane.waiting import until
@@ -252,3 +254,16 @@ def _kubeconfig(port: int) -> str:
     users = [{"name": "c", "user": {"token": "t"}}]
     head = {"apiVersion": "v1", "kind": "Config", "current-context": "c"}
     return yaml.safe_dump({**head, **named, "contexts": contexts, "users": users})
+
+
+def test_a_plan_is_told_as_a_page(run: Run, plans: KubePlans, tmp_path: Path) -> None:
+    """Thresholds and all else that the page needs are kept by the API server."""
+    plans.create(running())
+    file = tmp_path / "story.html"
+    code, _, err = run("show", "p1", "--report", str(file))
+    assert (code, err) == (0, f"report written to {file}\n")
+    text = file.read_text()
+    assert text == page(carried(plans.all()[0]))
+    assert "threshold 80%" in text
+    assert "0 of 2 moves made" in text
+    assert "1 failed, 1 running" in text

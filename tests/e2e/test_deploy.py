@@ -131,6 +131,11 @@ def test_it_may_see_no_secrets_and_act_for_nobody(account: Rest, resource: str) 
     assert not any(may(account, verb, "", resource) for verb in (*READS, *WRITES))
 
 
+def test_it_may_find_prometheus_among_the_services(account: Rest) -> None:
+    assert may(account, "list", "", "services")
+    assert not any(may(account, verb, "", "services") for verb in WRITES)
+
+
 def test_it_reads_metrics_through_the_aggregation_layer(account: Rest) -> None:
     found = account.get("/apis/metrics.k8s.io/v1beta1/nodes")["items"]
     assert {each["metadata"]["name"] for each in found} == {"one", "two"}

@@ -1,4 +1,4 @@
-"""Safety invariants S1 to S16, as far as an audit log shows them; what is broken is said in sentences.
+"""Safety invariants S1 to S16, as far as an audit log shows them, and the rights; what is broken is said in sentences.
 
 What cannot be seen there is left to other tests: what was foreseen (S3, S13), how old measures were (S4), the extender (S14)
 and who is authenticated (S15).
@@ -17,6 +17,9 @@ from tests.e2e_acting.history import EVICTIONS, FOREVER, MIGRATIONS, History, Mo
 from tests.standin.wire import Json, labels_of, status_of
 
 HOUR_SECONDS: Final = 3600.0
+FORBIDDEN: Final = 403
+TERMINATING: Final = "is being terminated"
+"""Said of a namespace that is being deleted."""
 SHOWN: Final = {
     "Succeeded": ("Succeeded",),
     "Failed": ("Failed",),
@@ -107,10 +110,12 @@ def _unfit(write: Entry, terms: Sequence[Term]) -> str:
     last = mine[-1]
     if last.duration == 0:
         return "its replica had given the Lease back"
-    late = write.ended - (last.received + last.duration)
+    # What was sent in time and not applied did no harm, such as a request that its sender's death cut off.
+    at = write.ended if write.is_applied else write.received
+    late = at - (last.received + last.duration)
     if late > 0:
-        return f"answered {late:.1f} s after the Lease had expired"
-    others = (t for t in terms if t.credential != write.credential and last.ended < t.ended <= write.ended)
+        return f"came {late:.1f} s after the Lease had expired"
+    others = (t for t in terms if t.credential != write.credential and last.ended < t.ended <= at)
     return "another replica had taken the Lease" if any(t.duration for t in others) else ""
 
 
@@ -221,6 +226,13 @@ def accounts(history: History, _: Rules) -> Iterator[str]:
         yield f"{done} steps have succeeded, and {real} moves"
 
 
+def rights(history: History, _: Rules) -> Iterator[str]:
+    """The rights that are shipped are enough: nothing that is asked is forbidden."""
+    for each in history.entries:
+        if each.who == history.user and each.code == FORBIDDEN and TERMINATING not in each.said:
+            yield f"{each.verb} {each.resource} {each.name}".rstrip()
+
+
 def _steps(name: str, plan: Json) -> Iterator[tuple[tuple[str, int], Json]]:
     for number, step in enumerate(status_of(plan).get("steps") or (), 1):
         yield (name, number), step
@@ -254,4 +266,5 @@ CHECKS: Final[dict[str, Callable[[History, Rules], Iterator[str]]]] = {
     "S11": paused,
     "S12": pure,
     "S16": accounts,
+    "rights": rights,
 }

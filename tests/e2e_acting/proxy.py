@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from queue import Queue
 from typing import Final, Self
 from urllib.parse import urlsplit
 
@@ -37,6 +38,14 @@ class Request:
             return True
         return b"ullage.dev/ledger" in self.body
 
+    @property
+    def what(self) -> str:
+        """Verb, resource and subresource."""
+        words = self.target.partition("?")[0].strip("/").split("/")
+        words = words[2:] if words[0] == "api" else words[3:]  # without group and version
+        words = words[2:] if words[0] == "namespaces" and len(words) > 2 else words
+        return f"{self.method} {'/'.join((words[0], *words[2:]))}"
+
 
 @dataclass
 class Stop:
@@ -48,27 +57,36 @@ class Stop:
         The write at which it ends, from 1; 0: none.
     where
         ``before`` it is passed on, when it is ``committed`` and no reply was passed on, or ``after`` the reply.
-    kill
-        Ends the replica.
+    skips
+        Writes that do not count.
+    seen
+        Writes until then, such as ``PATCH nodes``.
     """
 
     number: int = 0
     where: str = "before"
-    kill: Callable[[], None] = lambda: None
+    skips: tuple[str, ...] = ()
     seen: list[str] = field(default_factory=list)
     fired: threading.Event = field(default_factory=threading.Event)
+    _kills: Queue[Callable[[], None]] = field(default_factory=Queue)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def arm(self, kill: Callable[[], None]) -> None:
+        """Say what ends the replica; a write that comes before that has to wait."""
+        self._kills.put(kill)
 
     def is_here(self, request: Request) -> bool:
         """Whether this is the write."""
-        if not request.is_write:
+        if not request.is_write or request.what in self.skips:
             return False
         with self._lock:
-            self.seen.append(f"{request.method} {request.target.partition('?')[0]}")
+            if self.fired.is_set():
+                return False
+            self.seen.append(request.what)
             return len(self.seen) == self.number
 
     def fire(self) -> None:
-        self.kill()
+        self._kills.get(timeout=30)()
         self.fired.set()
 
 
@@ -81,12 +99,15 @@ class Proxy:
         The control plane.
     name
         Of its certificate.
+
+    Attributes
+    ----------
     stop
         Where to end the one who asks.
     """
 
-    def __init__(self, plane: ControlPlane, name: str = "way", stop: Stop | None = None) -> None:
-        self.stop = stop or Stop()
+    def __init__(self, plane: ControlPlane, name: str = "way") -> None:
+        self.stop = Stop()
         served: Credentials = plane._identities.authority.server(name)
         self._served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._served.load_cert_chain(served.certificate, served.key)
@@ -153,6 +174,7 @@ class Proxy:
         with self._lock:
             self._open.add(copy)
         ending.callback(self._forget, copy)
+        ending.callback(each.close)  # nothing, unless TLS did not come about
 
     def _forget(self, each: socket.socket) -> None:
         with self._lock:
@@ -161,12 +183,13 @@ class Proxy:
 
     def _passed(self, request: Request, near: ssl.SSLSocket, far: ssl.SSLSocket) -> bool:
         """Pass a request and its answer on; whether the connection goes on."""
-        is_here = self.stop.is_here(request)
-        if is_here and self.stop.where == "before":
-            self.stop.fire()
+        stop = self.stop
+        is_here = stop.is_here(request)
+        if is_here and stop.where == "before":
+            stop.fire()
             return False
         far.sendall(request.raw)
-        return _answer(near, far, self.stop if is_here else None)
+        return _answer(near, far, stop if is_here else None)
 
 
 def _answer(near: ssl.SSLSocket, far: ssl.SSLSocket, stop: Stop | None) -> bool:
@@ -205,6 +228,8 @@ def _read(near: ssl.SSLSocket) -> Request | None:
     left = int(_fields(head).get("content-length", 0))
     while len(body) < left and (piece := near.recv(PIECE)):
         body += piece
+    if len(body) < left:
+        return None
     method, target, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
     return Request(method, target, body, head + body)
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from tests.controlplane import kubeconfig
 from tests.controlplane.plane import ControlPlane
-from tests.controlplane.processes import Program
-from tests.e2e_live.commands import COMMAND, HEAD, SECONDS, Loop
+from tests.e2e_acting.forked import Forked
+from tests.e2e_live.commands import HEAD, SECONDS, Loop
 
 NAMESPACE: Final = "ullage-system"
 ACCOUNT: Final = "ullage-descheduler"
@@ -31,8 +31,8 @@ HURRIED: Final[Mapping[str, Mapping[str, object]]] = {
         "bucketSeconds": 10,
         "peakWindowSeconds": 60,
     },
-    "hysteresis": {"persistenceSeconds": 2},
-    "breakers": {"settleSeconds": 2},
+    "hysteresis": {"persistenceSeconds": 1},
+    "breakers": {"settleSeconds": 1},
 }
 
 
@@ -49,7 +49,7 @@ class Replica:
     """A descheduler that runs."""
 
     name: str
-    program: Program
+    program: Forked
     loop: Loop = field(init=False)
 
     def __post_init__(self) -> None:
@@ -79,32 +79,36 @@ class Replicas:
         Where logs and kubeconfigs go.
     config
         File of the configuration.
+    interval, times
+        From cycle to cycle, and of the Lease.
     """
 
     plane: ControlPlane
     folder: Path
     config: Path
+    interval: str = "500ms"
+    times: str = TIMES
 
     @contextmanager
     def run(self, name: str = "one", *words: str, url: str = "", mode: str = "Automatic") -> Iterator[Replica]:
         """A replica until the context ends; by `url` another way to the API server."""
-        with Program(self.command(name, *words, url=url, mode=mode), self.folder / f"{name}.log") as program:
+        with Forked(self.words(name, *words, url=url, mode=mode), self.folder / f"{name}.log") as program:
             replica = Replica(name, program)
             program.wait_ready(lambda: replica.loop.has_said("Serving HTTP"), SECONDS)
             yield replica
 
-    def command(self, name: str, *words: str, url: str = "", mode: str = "Automatic") -> list[str]:
-        """Command line of a replica with a fresh token."""
+    def words(self, name: str, *words: str, url: str = "", mode: str = "Automatic") -> list[str]:
+        """Command line of a replica with a fresh token, after the program's name."""
         access = self.folder / f"{name}.kubeconfig"
         token = self.plane.service_account_token(NAMESPACE, ACCOUNT)
         access.write_text(kubeconfig.by_token(url or self.plane.url, self.plane.ca_file, token))
         given = {
             "--mode": mode,
             "--lease": LEASE,
-            "--lease-times": TIMES,
-            "--interval": "1s",
+            "--lease-times": self.times,
+            "--interval": self.interval,
             "--listen": "127.0.0.1:0",
             "--kubeconfig": str(access),
             "--config": str(self.config),
         }
-        return [*COMMAND, "descheduler", *(text for pair in given.items() for text in pair), *words]
+        return ["descheduler", *(text for pair in given.items() for text in pair), *words]

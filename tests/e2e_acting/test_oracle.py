@@ -168,6 +168,10 @@ def claims_what_never_was(log: Log) -> None:
     log.add("patch", "rebalanceplans/status", "q", response=plan_of(*["Succeeded"] * 9))
 
 
+def asks_for_what_it_may_not_have(log: Log) -> None:
+    log.add("list", "secrets", "", code=403)
+
+
 MUTANTS = {
     "S1": (deletes_a_pod, evicts_without_uid, exceeds_a_budget),
     "S2": (sends_three_off_a_node, sends_three_to_a_node, forgets_the_migrations_of_others),
@@ -179,6 +183,7 @@ MUTANTS = {
     "S10": (moves_a_vm_again_soon,),
     "S11": (writes_while_paused,),
     "S16": (counts_a_failure_as_success, skips_what_it_began, claims_what_never_was),
+    "rights": (asks_for_what_it_may_not_have,),
 }
 
 

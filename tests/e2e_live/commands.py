@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import urllib3
 
@@ -69,10 +69,16 @@ class Ullage:
             yield loop
 
 
+class Logged(Protocol):
+    """A program that writes a log."""
+
+    log: Path
+
+
 class Loop:
     """A descheduler that runs."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Logged) -> None:
         self._program = program
 
     @property

@@ -68,9 +68,12 @@ def test_plan_relieves_the_hot_node_with_one_vm(ullage: Ullage) -> None:
     assert plan["status"]["summary"]["nodesOverAfter"] == 0
 
 
-def test_once_and_live_say_what_plan_says_of_the_snapshot(standin: StandIn, ullage: Ullage, tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [(), ("--dry-run", "--mode", "Automatic")])
+def test_once_and_live_say_what_plan_says_of_the_snapshot(
+    standin: StandIn, ullage: Ullage, tmp_path: Path, words: tuple[str, ...]
+) -> None:
     kept, taken = tmp_path / "kept.snapshot", tmp_path / "taken.snapshot.gz"
-    once = ullage("descheduler", "--once", "-o", "json", "--save-snapshot", str(kept))
+    once = ullage("descheduler", "--once", *words, "-o", "json", "--save-snapshot", str(kept))
     assert len(json.loads(once)["spec"]["moves"]) == 1
     assert offline("plan", str(kept), "-o", "json") == once
     # Looked at anew, the state is another one; with readings that stand still only its time differs.
@@ -78,7 +81,7 @@ def test_once_and_live_say_what_plan_says_of_the_snapshot(standin: StandIn, ulla
     captured(ullage, taken)
     plans = [
         json.loads(offline("plan", str(taken), "-o", "json")),
-        ullage.json("descheduler", "--once"),
+        ullage.json("descheduler", "--once", *words),
         ullage.json("plan", "--live"),
     ]
     assert plain(plans[0]) == plain(plans[1]) == plain(plans[2])

@@ -261,3 +261,19 @@ def test_a_burst_onto_alike_nodes_is_as_even_as_it_can_be() -> None:
     placed = play(seen, PLAYS[0])
     assert np.bincount(placed, minlength=20).tolist() == [10] * 20
     assert spread(load(seen, placed), placed) == pytest.approx(spread(load(seen, oracle(seen)), placed), abs=1e-6)
+
+
+def test_who_asks_again_at_once_finds_what_was_assumed_before(ledger: Ledger) -> None:
+    seen = view(two_nodes().build(), defaults())
+    ledger.answered(seen, msgspec.structs.replace(POD, uid="other"), 0)
+    before = ledger.assumed(seen)
+    ledger.answered(seen, POD, 1)
+    assert ledger.assumed(seen, POD) is before
+    ledger.answered(seen, POD, 1)
+    both = ledger.assumed(seen)
+    assert both.rows.tolist() == [0, 1]
+    np.testing.assert_allclose(both.amount[:, 0], both.amount[:, 1])
+    without = ledger.assumed(seen, POD)
+    np.testing.assert_array_equal(without.spread(3), before.spread(3))
+    ledger.answered(seen, POD, 1)
+    assert len(ledger.assumed(view(two_nodes().build(), defaults())).rows) == 2

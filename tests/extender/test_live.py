@@ -10,9 +10,10 @@ from pathlib import Path
 import aiohttp
 
 from extender.app import Cluster, Extender, Settings
+from extender.live_state import Departures
 from tests.builders import Cluster as Builder
 from tests.descheduler.loop.sources import GivenSource
-from tests.extender.serving import args
+from tests.extender.serving import POD, args
 from ullage.config import defaults
 from ullage.errors import UllageError
 from ullage.model.state import ClusterState
@@ -86,6 +87,36 @@ def test_it_is_ready_once_the_cluster_is_known_and_follows_it():
 
     serve(test, live(source, no_plans))
     assert not source.is_running
+
+
+def test_a_pod_that_was_answered_for_and_is_deleted_is_forgotten():
+    source, departures = GivenSource(state()), Departures()
+    settings = Settings(snapshot=None, config=defaults(), listen=FREE, poll_seconds=0.01)
+
+    async def test(extender: Extender, http: aiohttp.ClientSession) -> None:
+        async def count() -> str:
+            body = args(["n1", "n2", "n3"])
+            async with http.post(url(extender, "/scheduler/prioritize"), json=body) as answer:
+                assert answer.status == 200
+            return await pods()
+
+        async def pods() -> str:
+            async with http.get(url(extender, "/metrics")) as answer:
+                lines = (await answer.text()).splitlines()
+            return next(each.split()[1] for each in lines if each.startswith("ullage_extender_ledger_pods "))
+
+        async def counted() -> bool:
+            return await count() == "1.0"
+
+        async def forgotten() -> bool:
+            return await pods() == "0.0"
+
+        await until(counted)
+        departures.tell("uid-of-another")
+        departures.tell(str(POD["metadata"]["uid"]))
+        await until(forgotten)
+
+    serve(test, lambda: Extender(settings, cluster=Cluster(source, no_plans, departures)))
 
 
 def test_the_replacement_of_an_evicted_pod_is_steered_to_the_planned_node():

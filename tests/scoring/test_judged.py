@@ -14,7 +14,7 @@ from tests.scoring.states import CORES, GIB, RAM_GIB, clusters, demands, everyth
 from ullage.config import defaults
 from ullage.model.arrays import frozen
 from ullage.scoring import judged
-from ullage.scoring.combine import combine, reject
+from ullage.scoring.combine import combine, graded, reject
 from ullage.scoring.demand import Demand
 from ullage.scoring.landing import NOTHING, Assumed, Landing
 from ullage.scoring.registry import FILTERS
@@ -62,13 +62,41 @@ def test_answers_are_those_of_a_view_that_was_never_asked(data: st.DataObject) -
         demand = data.draw(st.sampled_from(asked))
         rows = np.array(data.draw(st.lists(st.integers(-1, len(kept) - 1), max_size=8)), dtype=np.int64)
         fresh = view(state, everything())
+        if data.draw(st.booleans()):
+            judged.catch_up(kept, demand, with_others)
         codes = judged.codes(kept, demand, with_others, rows)
         np.testing.assert_array_equal(codes, reject(Landing(fresh, demand, with_others, rows)))
         raw = judged.scores(kept, demand, with_others, rows)
         assert raw.tobytes() == combine(fresh, demand, with_others, rows).tobytes()
+        if len(rows):
+            grades = judged.grades(kept, demand, with_others, rows)
+            assert grades.tobytes() == graded(fresh, raw, rows).tobytes()
+            assert judged.grades(kept, demand, with_others, rows).tobytes() == grades.tobytes()
+            assert judged.codes(kept, demand, with_others, rows).tobytes() == codes.tobytes()
         gone = rows[codes != 0]
         told = judged.reasons(kept, demand, with_others, gone, codes[codes != 0])
         assert told == [reasons_anew(fresh, demand, with_others, row) for row in gone.tolist()]
+
+
+def test_the_same_answer_is_the_same_object_until_something_about_its_rows_changes() -> None:
+    seen, rows = many(10), np.arange(6)
+    other, before = np.arange(6), assumed({1: (0.1, 0.1, 0.1), 2: (0.0, 0.0, 0.0), 8: (0.0, 0.0, 0.0)})
+    judged.codes(seen, POD, before, rows)
+    codes, grades = judged.codes(seen, POD, before, rows), judged.grades(seen, POD, before, rows)
+    assert judged.codes(seen, POD, before, rows) is codes
+    assert judged.grades(seen, POD, before, rows) is grades
+    assert judged.codes(seen, POD, before, other) is not codes
+    codes = judged.codes(seen, POD, before, rows)
+    elsewhere = assumed({1: (0.1, 0.1, 0.1), 2: (0.0, 0.0, 0.0), 8: (0.3, 0.3, 0.3)})
+    assert judged.codes(seen, POD, elsewhere, rows) is codes
+    assert judged.grades(seen, POD, elsewhere, rows) is grades
+    still_kept = assumed({1: (0.1, 0.1, 0.1), 2: (0.1, 0.1, 0.1), 8: (0.3, 0.3, 0.3)})
+    assert judged.codes(seen, POD, still_kept, rows) is codes
+    assert judged.grades(seen, POD, still_kept, rows) is not grades
+    rejected_for_more = assumed({1: (0.3, 0.3, 0.3), 2: (0.1, 0.1, 0.1), 8: (0.3, 0.3, 0.3)})
+    found = judged.codes(seen, POD, rejected_for_more, rows)
+    assert found is not codes
+    assert found.tolist() == codes.tolist() == [0, 3, 0, 3, 0, 3]
 
 
 @given(st.data())

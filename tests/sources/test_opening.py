@@ -56,7 +56,10 @@ def test_a_cluster_as_it_is_now(tmp_path: Path) -> None:
     with served() as api:
         fill(api)
         config = override(defaults(), "telemetry.minimumSamples", 1)
-        source = open_cluster(kubeconfig(tmp_path, {"u": {"token": "t"}}, api.url), None, config)
+        departed: list[str] = []
+        source = open_cluster(
+            kubeconfig(tmp_path, {"u": {"token": "t"}}, api.url), None, config, departed=departed.append
+        )
         source.start()
         try:
             assert source.wait(10.0)
@@ -75,5 +78,9 @@ def test_a_cluster_as_it_is_now(tmp_path: Path) -> None:
             assert [bool(each.error) for each in health.readings] == [True, False]
             api.put_raw(PODS.path, "pod-2", pod("pod-2", "node-1"))
             assert comes_to(lambda: (source.current() or state).workloads.name == ("pod-1", "pod-2"))
+            waiting = pod("pod-3", "")
+            api.put_raw(PODS.path, "pod-3", waiting)
+            api.delete(PODS.path, "pod-3")
+            assert comes_to(lambda: departed == ["uid-pod-3"])
         finally:
             source.stop()

@@ -5,7 +5,8 @@ Every series says of which node it is (``instance``, or ``node`` where KubeVirt 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import math
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple, TypeAlias
 
 from tests.standin.https import Answer, Request
@@ -155,4 +156,10 @@ class Exposition:
         nodes = self._readings.now()
         wanted = request.query.get("node")
         chosen = [node for name, node in nodes.items() if wanted in (None, name)]
-        return Answer(text(exporter(chosen, values)), content=CONTENT)
+        samples = (_spoiled(each, self._readings.spoiled) for each in exporter(chosen, values))
+        return Answer(text(samples), content=CONTENT)
+
+
+def _spoiled(sample: Sample, nodes: Container[str]) -> Sample:
+    node = sample.labels.get("instance") or sample.labels.get("node")
+    return sample._replace(value=math.nan) if node in nodes else sample

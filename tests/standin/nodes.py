@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
-from tests.controlplane.rest import Rest
+from tests.controlplane.rest import PATCHES, Rest
 from tests.standin.clock import Clock
 from tests.standin.running import Running
 from tests.standin.use import NOTHING, Use
@@ -24,8 +24,16 @@ STATUS_SECONDS: Final = 300.0
 LEASE_SECONDS: Final = (10.0, 30.0)
 """Lease period of few and of many nodes: the kubelet's own, and one that fits into the controller's 50 s."""
 RENEWALS_PER_SECOND: Final = 50.0
+FEW: Final = 500
+"""Up to so many nodes each gets its Lease with the node; of more, each with its first heartbeat."""
+TTL_ANNOTATION: Final = "node.alpha.kubernetes.io/ttl"
+TTL_SECONDS: Final = ((100, 0), (500, 15), (1000, 30), (2000, 60))
+"""Sizes of a cluster, and the value below them, as the controller of this annotation has them (``pkg/controller/ttl``)."""
+LONGEST_TTL_SECONDS: Final = 300
 PATIENCE_SECONDS: Final = 3.0
 """A controller that takes no taint away for so long is taken as absent."""
+ASKED_FOR_ALONE: Final = 20
+"""So few nodes are read one by one."""
 HEARTS: Final = 6
 """Threads that renew Leases: a busy server takes its time with each."""
 WRITERS: Final = 8
@@ -158,6 +166,7 @@ class _Beat:
     share: int
     lease: float
     status: float
+    has_lease: bool
 
 
 @dataclass
@@ -201,13 +210,14 @@ class Nodes:
         self._count += len(wanted)
         with ThreadPoolExecutor(WRITERS) as pool:
             list(pool.map(self._create, wanted))
-        self._await_ready({each.name for each in wanted if each.ready}, timeout_seconds)
+        self._await_ready([each.name for each in wanted if each.ready], timeout_seconds)
 
     def remove(self, name: str) -> None:
         """Remove a node and its Lease; the pods on it are left to the garbage collector."""
         with self._lock:
-            self._beats.pop(name, None)
-        self.rest.delete(f"{LEASES}/{name}")
+            beat = self._beats.pop(name, None)
+        if beat is not None and beat.has_lease:
+            self.rest.delete(f"{LEASES}/{name}")
         self.rest.delete(f"{NODES}/{name}")
         self.shapes.pop(name, None)
 
@@ -235,41 +245,70 @@ class Nodes:
             self.shapes[shape.name] = shape
             self._addresses[shape.name] = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
         now = self.clock.real()
-        self.rest.post(NODES, node_object(shape, self.address(shape.name), self.clock.wall()))
-        self._create_lease(shape.name)
+        wire = node_object(shape, self.address(shape.name), self.clock.wall())
+        # As the controller would set it: it patches every node that has another value.
+        wire["metadata"]["annotations"].setdefault(TTL_ANNOTATION, str(_ttl_seconds(number)))
+        self.rest.raw("POST", NODES, wire)
+        has_lease = self._count <= FEW
+        if has_lease:
+            self._create_lease(shape.name)
         # Spread over the period, however fast they were created.
         delay = number * 0.618034 % 1
         with self._lock:
             lease, status = self.lease_seconds * (1 + delay) / 2, STATUS_SECONDS * (1 + delay)
-            self._beats[shape.name] = _Beat(number % HEARTS, now + lease, now + status)
+            self._beats[shape.name] = _Beat(number % HEARTS, now + lease, now + status, has_lease)
 
     def _create_lease(self, name: str) -> None:
         spec = {"holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": micro_timestamp(self.clock.wall())}
         body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": name}, "spec": spec}
-        self.rest.post(LEASES, body)
+        self.rest.raw("POST", LEASES, body)
 
-    def _await_ready(self, names: set[str], timeout_seconds: float) -> None:
-        """Wait until admission's taint is gone; take it away if no controller does."""
+    def _await_ready(self, names: list[str], timeout_seconds: float) -> None:
+        """Wait until admission's taint is gone; take it away if no controller does.
+
+        Of very many the controller takes the first and we the last, since it does no more than eight at a time.
+        """
         begun = moved = self.clock.real()
-        before = len(names)
-        while left := self._new(names):
+        left = names
+        while new := self._new(left):
             now = self.clock.real()
-            moved = now if len(left) < before else moved
-            before = len(left)
-            if now - moved > PATIENCE_SECONDS:
-                self._untaint(left)
-            if now - begun > timeout_seconds or self.running.pause(min(3.0, 0.05 + len(names) / 2000)):
+            moved = now if len(new) < len(left) else moved
+            left = [node["metadata"]["name"] for node in new]
+            if len(new) > FEW or now - moved > PATIENCE_SECONDS:
+                self._untaint(new[-FEW:])
+            if now - begun > timeout_seconds or self._pauses_until_ready(left[-1], min(10.0, 0.05 + len(left) / 500)):
                 raise TimeoutError(f"{len(left)} of {len(names)} nodes not ready after {timeout_seconds} s")
 
-    def _new(self, names: set[str]) -> list[Json]:
-        """Those of the nodes that still have admission's taint."""
-        return [node for node in self.rest.list(NODES) if node["metadata"]["name"] in names and _is_new(node)]
+    def _new(self, names: list[str]) -> list[Json]:
+        """Those of the nodes that still have admission's taint, in this order."""
+        if len(names) <= ASKED_FOR_ALONE:
+            found = [self.rest.get(f"{NODES}/{name}") for name in names]
+        else:
+            known = {node["metadata"]["name"]: node for node in self.rest.list(NODES)}
+            found = [known[name] for name in names if name in known]
+        return [node for node in found if _is_new(node)]
+
+    def _pauses_until_ready(self, name: str, seconds: float) -> bool:
+        """Wait until a node is ready, for some seconds at most; true if the end came.
+
+        The controller takes the nodes in their order, and to read all of them costs as much as to create hundreds.
+        """
+        end = self.clock.real() + seconds
+        while self.clock.real() < end:
+            if self.running.pause(min(seconds, 0.25)):
+                return True
+            if not _is_new(self.rest.get(f"{NODES}/{name}")):
+                break
+        return False
 
     def _untaint(self, nodes: list[Json]) -> None:
-        for node in nodes:
+        def take(node: Json) -> None:
             taints = [each for each in node["spec"]["taints"] if each["key"] != NOT_READY]
             with self.running.recording():
                 self.rest.patch(f"{NODES}/{node['metadata']['name']}", {"spec": {"taints": taints or None}})
+
+        with ThreadPoolExecutor(WRITERS) as pool:
+            list(pool.map(take, nodes))
 
     def _beat(self, share: int) -> None:
         now = self.clock.real()
@@ -285,8 +324,12 @@ class Nodes:
                 self._renew(name, beat, now)
 
     def _renew(self, name: str, beat: _Beat, now: float) -> None:
-        renewal = {"spec": {"renewTime": micro_timestamp(self.clock.wall())}}
-        self.rest.patch(f"{LEASES}/{name}", renewal)
+        if beat.has_lease:
+            renewal = {"spec": {"renewTime": micro_timestamp(self.clock.wall())}}
+            self.rest.raw("PATCH", f"{LEASES}/{name}", renewal, content=PATCHES["merge"])
+        else:
+            self._create_lease(name)
+            beat.has_lease = True
         if beat.status <= now:
             beat.status = now + STATUS_SECONDS
             self._write_status(self.shapes[name])
@@ -294,6 +337,10 @@ class Nodes:
     def _write_status(self, shape: NodeShape) -> None:
         status = status_object(shape, self.address(shape.name), self.clock.wall())
         self.rest.patch(f"{NODES}/{shape.name}/status", {"status": status}, "strategic")
+
+
+def _ttl_seconds(size: int) -> int:
+    return next((seconds for most, seconds in TTL_SECONDS if size <= most), LONGEST_TTL_SECONDS)
 
 
 def _is_new(node: Json) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from tests.standin.clock import Clock
 from tests.standin.nodes import NodeShape
 from tests.standin.pods import Kubelets
-from tests.standin.use import NOTHING, Pressure, Use, Uses, pressure_of
+from tests.standin.use import IDLE, NOTHING, Pressure, Use, Uses, pressure_of
 from tests.standin.wire import Json, Key, key_of
 
 FRESH_SECONDS = 0.5
@@ -64,11 +64,14 @@ class Readings:
     ----------
     uses
         What is really used.
+    spoiled
+        Nodes of which Prometheus is told no numbers.
     """
 
     kubelets: Kubelets
     uses: Uses
     clock: Clock
+    spoiled: set[str] = field(default_factory=set)
     _pressure: dict[str, Pressure] = field(default_factory=dict)
     _hidden: set[str] = field(default_factory=set)
     _held: dict[str, NodeReading] = field(default_factory=dict)
@@ -101,7 +104,7 @@ class Readings:
 
     def tell_truth(self) -> None:
         """End all lies."""
-        for lie in (self._hidden, self._held, self._zero, self._late):
+        for lie in (self._hidden, self._held, self._zero, self._late, self.spoiled):
             lie.clear()
         self.refresh()
 
@@ -131,7 +134,7 @@ class Readings:
 
     def _read(self, shape: NodeShape, pods: list[Json]) -> NodeReading:
         read = tuple(PodReading(pod, self.uses.of(pod), shape.name) for pod in pods)
-        use = sum((each.use for each in read), shape.base)
+        use = sum((each.use for each in read), shape.base).at_least(IDLE)
         pressure = self._pressure.get(shape.name) or pressure_of(use, shape.cores)
         return NodeReading(shape, use, pressure, read, self.clock.wall())
 

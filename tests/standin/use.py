@@ -62,8 +62,19 @@ class Use(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             cache_bytes=round(self.cache_bytes * memory),
         )
 
+    def at_least(self, least: Use) -> Use:
+        """Not less than `least` in CPU and memory."""
+        return msgspec.structs.replace(
+            self,
+            cpu_cores=max(self.cpu_cores, least.cpu_cores),
+            working_set_bytes=max(self.working_set_bytes, least.working_set_bytes),
+        )
 
+
+_DECODER: Final = msgspec.json.Decoder(Use)
 NOTHING: Final = Use()
+IDLE: Final = Use(cpu_cores=0.02, working_set_bytes=200 * 2**20)
+"""What kernel and kubelet use of a node on which nothing runs."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +128,7 @@ class Uses:
         if found is not None:
             return found
         text = annotations_of(pod).get(ANNOTATION)
-        return self.default(pod) if text is None else msgspec.json.decode(text, type=Use)
+        return self.default(pod) if text is None else _DECODER.decode(text)
 
     def of(self, pod: Json) -> Use:
         """Use of a pod; a VM's is where the VM is, and its memory grows at the target while it is copied."""

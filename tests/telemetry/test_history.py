@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.builders import Cluster
 from tests.telemetry.readings import GIB, NAN, NOON, cluster, node, pod, reading
 from ullage.config.schema import Configuration, Telemetry
 from ullage.estimation.peak import estimator
@@ -86,6 +87,8 @@ FAULTS = {
     "stale": (lambda of: with_cell(of, CPU, 2.0, of.asked_at_seconds - 91), "stale", "91 s before it was read; 90 s"),
     "without a time": (lambda of: with_cell(of, CPU, 2.0, NAN), "stale", "an unknown time before it was read"),
     "twice": (twice, "duplicate", "differ by more than 5 %"),
+    "no CPU at all": (cell(CPU, 0.0), "implausible", "CPU use is exactly 0, as that of no running node is"),
+    "no memory at all": (cell(MEMORY, 0.0), "implausible", "memory use is exactly 0, as that of no running node is"),
     "lying low": (low_beside_its_vm, "implausible", "It claims a CPU use of 0.3 cores, and its workloads use 4 cores."),
     "idle but stalled": (cell(NodeReading.PSI_MEMORY_FULL_RATIO, 0.2), "implausible", "looks idle with 2.03 cores"),
     "idle but swapping": (cell(NodeReading.SWAP_IN_BYTES_PER_SECOND, 5e6), "implausible", "tasks wait for memory"),
@@ -282,6 +285,88 @@ def test_samples_of_the_passage_stay_out_of_the_windows_of_both_nodes():
     )
     assert made.set_aside(there, NOON + 1800) == ()
     assert made.measured(there, NOON + 1810).nodes.measures.age_seconds[0, 0] == 10.0
+
+
+def test_a_guest_that_is_being_copied_stays_out_of_the_windows_of_where_it_goes():
+    made = history(30)
+    expected = cpu(made, NOON + 1800)
+    target = np.array([1, -1, -1], dtype=STATE.workloads.migration_target.dtype)
+    coming = replace(STATE, workloads=replace(STATE.workloads, migration_target=target))
+    now = NOON + 1800
+    nodes = {name: node(2.3, 8 * GIB) for name in NODES} | {"n2": node(4.0, 16 * GIB)}
+    made.observe(reading(now, nodes, {launcher(name): pod(0.8, 2 * GIB) for name in "abc"}), coming)
+    after = cpu(made, now, coming)
+    assert after["n2"] == pytest.approx(expected["n2"])
+    assert after["n1"] > expected["n1"]
+
+
+def test_more_cores_than_a_node_has_are_believed_where_its_workloads_use_them():
+    made, now = history(), NOON + 180
+    pods = {launcher(name): pod(8.5 if name == "b" else 0.5) for name in "abc"}
+    above = with_cell(usual(now, 3), CPU, 9.0)
+    made.observe(replace(above, pods=reading(now, pods=pods).pods), STATE)
+    assert made.set_aside(STATE, now) == ()
+    assert made.problems == ()
+
+
+def owned(*pods: tuple[str, str]) -> ClusterState:
+    """Pods of one ReplicaSet, and beside each of them a VM."""
+    builder = Cluster()
+    for name in NODES:
+        builder.node(name, cpu=8, memory="64Gi")
+    for name, home in pods:
+        builder.pod(f"shop/{name}", home, owner=("ReplicaSet", "web"))
+    return builder.build()
+
+
+def with_pods(now: float, *names: str) -> Readings:
+    nodes = {name: node(3.0 + 0.001 * (now % 7), 8 * GIB) for name in NODES}
+    return reading(now, nodes, {("shop", name): pod(1.5) for name in names})
+
+
+FIRST = owned(("one", "n1"), ("two", "n3"))
+AFTER = owned(("new", "n2"), ("two", "n3"))
+BETWEEN = {
+    "at once": (),
+    "gone first": (owned(("two", "n3")),),
+    "both for a while": (owned(("new", "n2"), ("one", "n1"), ("two", "n3")),),
+}
+
+
+@pytest.mark.parametrize("how", BETWEEN)
+def test_a_pod_that_replaces_another_has_its_past(how):
+    made, now = history(0, frozen_readings=0), NOON + 600
+    for step in range(10):
+        made.observe(with_pods(NOON + 60 * step, "one", "two"), FIRST)
+    before = cpu(made, now, FIRST)
+    for state in (*BETWEEN[how], AFTER):
+        made.measured(state, now)
+    after = cpu(made, now, AFTER)
+    assert after == {
+        "n1": pytest.approx(before["n1"] - 1.5, rel=1e-3),
+        "n2": pytest.approx(before["n2"] + 1.5, rel=1e-3),
+        "n3": before["n3"],
+    }
+    measures = made.measured(AFTER, now).workloads.measures
+    assert measures.column(WorkloadMeasure.CPU_MEAN_CORES)[AFTER.workloads.name.index("new")] == pytest.approx(1.5)
+
+
+def test_a_pod_more_is_nobodys_heir():
+    made, now = history(0, frozen_readings=0), NOON + 600
+    for step in range(10):
+        made.observe(with_pods(NOON + 60 * step, "one", "two"), FIRST)
+    more = owned(("new", "n2"), ("one", "n1"), ("two", "n3"))
+    assert cpu(made, now, more) == cpu(made, now, FIRST)
+    assert np.isnan(made.measured(more, now).workloads.measures.column(WorkloadMeasure.CPU_MEAN_CORES)[0])
+
+
+def test_who_comes_long_after_another_went_is_not_its_heir():
+    made, now = history(0, frozen_readings=0), NOON + 600
+    for step in range(10):
+        made.observe(with_pods(NOON + 60 * step, "one", "two"), FIRST)
+    made.measured(owned(("two", "n3")), now)
+    before = cpu(made, now + 599, owned(("two", "n3")))
+    assert cpu(made, now + 601, AFTER) == before
 
 
 def without(name: str) -> ClusterState:

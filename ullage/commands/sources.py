@@ -60,7 +60,12 @@ def cluster_options(function: CommandT) -> CommandT:
     return function
 
 
-def open_source(where: Where, config: Configuration, restored_seconds: float | None = None) -> StateSource:
+def open_source(
+    where: Where,
+    config: Configuration,
+    restored_seconds: float | None = None,
+    departed: Callable[[str], None] = lambda _: None,
+) -> StateSource:
     """The source, not started yet.
 
     Parameters
@@ -71,6 +76,8 @@ def open_source(where: Where, config: Configuration, restored_seconds: float | N
         The configuration.
     restored_seconds
         How much of the past a cluster's monitoring is asked for first; as long as peaks are remembered if it is not given.
+    departed
+        Told the uid of each pod of a cluster that is deleted, in a thread of the source.
 
     Raises
     ------
@@ -85,7 +92,7 @@ def open_source(where: Where, config: Configuration, restored_seconds: float | N
         from ullage.sources.opening import open_cluster
     except ModuleNotFoundError as error:
         raise UllageError(f"{error.name} is not installed", "pip install 'ullage[live]'") from None
-    return open_cluster(where.kubeconfig, where.context, config, restored_seconds)
+    return open_cluster(where.kubeconfig, where.context, config, restored_seconds, departed)
 
 
 def open_briefly(where: Where, config: Configuration) -> StateSource:

@@ -293,8 +293,9 @@ class ListOf:
     def _item(self, index: int, value: object) -> object:
         try:
             return self.item.read(value)
-        except Refused:
-            raise Refused(f"look at item {index}, which is {short(value)}") from None
+        except Refused as refused:
+            hint = f"look at item {index}, which is {short(value)}"
+            raise Refused(f"{hint}: {refused.hint}" if refused.hint else hint) from None
 
     def write(self, value: object) -> object:
         """Items as a list."""

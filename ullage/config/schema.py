@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-import msgspec
-
+from ullage.config.acting_section import Breakers as Breakers
+from ullage.config.acting_section import Budgets as Budgets
 from ullage.config.kinds import ByteRate, Choice, Flag, ListOf, Number, OrNull, Ratio, Text
+from ullage.config.scoring_section import Ledger as Ledger
+from ullage.config.scoring_section import Limits as Limits
+from ullage.config.scoring_section import Scoring as Scoring
+from ullage.config.scoring_section import Weights as Weights
+from ullage.config.section import MATCHER, Section
 
 API_VERSION: Final = "ullage.dev/v1alpha1"
 KIND: Final = "Configuration"
@@ -19,17 +24,12 @@ _NAME: Final = Text(r"[a-z][a-z0-9-]{0,62}", "a name of lower-case letters, digi
 _GLOB: Final = Text(r"[a-z0-9*?\[\]!-]{1,63}", 'a namespace or a pattern such as "openshift-*"')
 
 _PATH: Final = Text(r"|\.{0,2}/[ -~]{1,1000}", "a path that begins with / or ./, or nothing")
-_MATCHER: Final = r"[a-zA-Z_][a-zA-Z0-9_]{0,99}(?:=|!=|=~|!~)\"[ !#-z|~]{0,200}\""
-_MATCHERS: Final = Text(rf"|{_MATCHER}(?:,{_MATCHER}){{0,9}}", 'label matchers such as cluster="north", or nothing')
+_MATCHERS: Final = Text(rf"|{MATCHER}(?:,{MATCHER}){{0,9}}", 'label matchers such as cluster="north", or nothing')
 _HEADER: Final = Text(r"[A-Za-z0-9-]{1,100}: [ -~]{1,1000}", 'a header such as "X-Scope-OrgID: tenant"')
 _PARAMETER: Final = Text(r"[A-Za-z0-9_.\[\]-]{1,100}=[ -~]{0,1000}", 'a parameter such as "dedup=true"')
 
 
-class _Value(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    pass
-
-
-class Band(_Value, frozen=True):
+class Band(Section, frozen=True):
     """The three marks of one resource, as ratios of what a node can allocate; low <= target <= high.
 
     Attributes
@@ -50,7 +50,7 @@ class Band(_Value, frozen=True):
     target: Annotated[float, Ratio()] = 0.8
 
 
-class Thresholds(_Value, frozen=True):
+class Thresholds(Section, frozen=True):
     """When a node is over or under, per resource.
 
     Attributes
@@ -65,7 +65,7 @@ class Thresholds(_Value, frozen=True):
     memory: Band = Band()
 
 
-class Hysteresis(_Value, frozen=True):
+class Hysteresis(Section, frozen=True):
     """When a watching loop takes a node for over; a plan from files, which has seen nothing before, takes it so at once.
 
     Attributes
@@ -76,10 +76,10 @@ class Hysteresis(_Value, frozen=True):
         How far below its threshold a node must fall to be over no more, as a ratio of what it can allocate. 3 points: with less
         a load that swings around the threshold would never have been over for long.
     reenter_ratio
-        How far above its threshold a node that was relieved must rise to be over again. 3 points: it was brought down to the
-        threshold, around which its measures swing.
+        How far above its threshold a node that was relieved, or took workloads in, must rise to be over again. 3 points: it was
+        brought to the threshold, around which its measures swing.
     settle_seconds
-        Seconds for which that holds after the last move off a node. 3600 s, as long as moved workloads rest.
+        Seconds for which that holds after the last move off a node or to it. 3600 s, as long as moved workloads rest.
     """
 
     persistence_seconds: Annotated[float, Number(0, 86_400)] = 180.0
@@ -88,7 +88,7 @@ class Hysteresis(_Value, frozen=True):
     settle_seconds: Annotated[float, Number(0, 604_800)] = 3600.0
 
 
-class Planning(_Value, frozen=True):
+class Planning(Section, frozen=True):
     """What a plan is for, and what may be spent on finding it.
 
     Attributes
@@ -142,7 +142,7 @@ class Planning(_Value, frozen=True):
     keep_balancing: Annotated[bool, Flag()] = False
 
 
-class Eligibility(_Value, frozen=True):
+class Eligibility(Section, frozen=True):
     """What may be moved at all.
 
     Attributes
@@ -169,7 +169,7 @@ class Eligibility(_Value, frozen=True):
     cooldown_seconds: Annotated[float, Number(0, 604_800)] = 3600.0
 
 
-class Telemetry(_Value, frozen=True):
+class Telemetry(Section, frozen=True):
     """Which measures are believed, and how long they are kept.
 
     Attributes
@@ -224,7 +224,7 @@ class Telemetry(_Value, frozen=True):
     forget_seconds: Annotated[float, Number(0, 604_800)] = 3600.0
 
 
-class Prometheus(_Value, frozen=True):
+class Prometheus(Section, frozen=True):
     """How a Prometheus server, or one that speaks its API, is reached and asked.
 
     Attributes
@@ -272,7 +272,7 @@ class Prometheus(_Value, frozen=True):
     step_seconds: Annotated[float, Number(10, 3600)] = 300.0
 
 
-class Prediction(_Value, frozen=True):
+class Prediction(Section, frozen=True):
     """How the peak of a node is foreseen from what was measured.
 
     Attributes
@@ -289,7 +289,7 @@ class Prediction(_Value, frozen=True):
     estimator: Annotated[str, _NAME] = "peak-margin"
 
 
-class Migration(_Value, frozen=True):
+class Migration(Section, frozen=True):
     """What a live migration is expected to take.
 
     Attributes
@@ -306,7 +306,7 @@ class Migration(_Value, frozen=True):
     maximum_dirty_ratio: Annotated[float, Ratio()] = 0.8
 
 
-class Memory(_Value, frozen=True):
+class Memory(Section, frozen=True):
     """Limits on memory beyond predicted use.
 
     Attributes
@@ -319,181 +319,7 @@ class Memory(_Value, frozen=True):
     worst_case_limit_ratio: Annotated[float | None, OrNull(Ratio())] = None
 
 
-class Weights(_Value, frozen=True):
-    """How much each scorer counts; a scorer with weight 0 is not computed.
-
-    Attributes
-    ----------
-    peak_memory
-        Predicted memory peak after landing. 3, the most: memory is the hard constraint.
-    peak_cpu
-        Predicted CPU peak after landing. 2, since above capacity work is slower, not killed.
-    balance
-        CPU and memory used alike. 1, half of the smaller peak: above that, more load could raise a node's score.
-    deviation
-        How little the node's own load swings. 1: the peaks already hold the deviation once.
-    overcommit
-        Whether all guests fit into RAM. 1, since the use that is foreseen counts for more than the worst case.
-    worst_case
-        What is left of RAM and swap if all guests are full. 1, as overcommit.
-    swap_headroom
-        How much of the swap that is needed is free. 1.
-    pressure
-        How little tasks stall already. 2: it is measured trouble, not foreseen trouble.
-    growth
-        What stays free of memory if the node goes on growing. 1.
-    target_load_packing
-        Trimaran's TargetLoadPacking. 0: an alternative, for comparison.
-    load_variation_risk
-        Trimaran's LoadVariationRiskBalancing. 0: an alternative.
-    low_risk_overcommitment
-        Trimaran's LowRiskOverCommitment. 0: an alternative.
-    load_aware
-        Koordinator's LoadAwareScheduling. 0: an alternative.
-    """
-
-    peak_memory: Annotated[float, Number(0, 100)] = 3.0
-    peak_cpu: Annotated[float, Number(0, 100)] = 2.0
-    balance: Annotated[float, Number(0, 100)] = 1.0
-    deviation: Annotated[float, Number(0, 100)] = 1.0
-    overcommit: Annotated[float, Number(0, 100)] = 1.0
-    worst_case: Annotated[float, Number(0, 100)] = 1.0
-    swap_headroom: Annotated[float, Number(0, 100)] = 1.0
-    pressure: Annotated[float, Number(0, 100)] = 2.0
-    growth: Annotated[float, Number(0, 100)] = 1.0
-    target_load_packing: Annotated[float, Number(0, 100)] = 0.0
-    load_variation_risk: Annotated[float, Number(0, 100)] = 0.0
-    low_risk_overcommitment: Annotated[float, Number(0, 100)] = 0.0
-    load_aware: Annotated[float, Number(0, 100)] = 0.0
-
-
-class Limits(_Value, frozen=True):
-    """Hard limits: a node that a pod would bring above one, by fresh measures, is not offered to it.
-
-    The worst case of memory has its limit in ``memory.worstCaseLimitRatio``, for plans and pods alike.
-
-    Attributes
-    ----------
-    cpu
-        Predicted CPU peak after landing over allocatable. 100 %: more than the node has.
-    memory
-        Predicted memory peak after landing over allocatable. 95 %: the kubelet evicts soon above it.
-    swap_used
-        Share of a node's swap that may be in use. 90 %: what is swapped next ends in an eviction or a kill.
-    memory_stalled
-        Share of the time in which all tasks of the node stall on memory (PSI memory full). 10 %: guests notice far less.
-    """
-
-    cpu: Annotated[float, Ratio()] = 1.0
-    memory: Annotated[float, Ratio()] = 0.95
-    swap_used: Annotated[float, Ratio(1)] = 0.9
-    memory_stalled: Annotated[float, Ratio(1)] = 0.1
-
-
-class Scoring(_Value, frozen=True):
-    """How the extender judges nodes for a pod.
-
-    Attributes
-    ----------
-    weights
-        How much each scorer counts.
-    limits
-        When a node is not offered at all.
-    score_scale
-        Highest score. 10 is the protocol's; kube-scheduler does not check it, and 100 gives ten times the weight in finer
-        steps.
-    minimum_span
-        Distance between the best and the worst node, of a score from 0 to 1, that fills the whole scale; wider ones fill it,
-        too. 0.1 lets nodes that differ by a few percent of load fall on different steps, and does not blow up less than that.
-    growth_horizon_seconds
-        Seconds of growth at the present rate that a node must bear. An hour: until then someone or a plan has acted.
-    """
-
-    weights: Weights = Weights()
-    limits: Limits = Limits()
-    score_scale: Annotated[int, Number(10, 100, whole=True)] = 10
-    minimum_span: Annotated[float, Ratio(1)] = 0.1
-    growth_horizon_seconds: Annotated[float, Number(0, 604_800)] = 3600.0
-
-
-class Ledger(_Value, frozen=True):
-    """How long pods are counted that measures do not show yet.
-
-    Attributes
-    ----------
-    answered_seconds
-        Seconds for which a pod counts on the node that won, unless it is seen elsewhere. 120 s: a binding that is observed
-        takes a second or two; without watch events the next state tells.
-    bound_seconds
-        Seconds for which a bound pod counts while no state holds it. 600 s: it may pull a large image first.
-    shown_after_seconds
-        Seconds of a node's measures after a workload's start before they are believed to hold its whole use. 120 s: two
-        scrapes of a minute.
-    steered_seconds
-        Seconds for which a destination of a plan is kept for the pod that replaces an evicted one. 600 s: controllers are
-        faster, unless they back off.
-    """
-
-    answered_seconds: Annotated[float, Number(0, 3600)] = 120.0
-    bound_seconds: Annotated[float, Number(0, 86_400)] = 600.0
-    shown_after_seconds: Annotated[float, Number(0, 3600)] = 120.0
-    steered_seconds: Annotated[float, Number(0, 86_400)] = 600.0
-
-
-class Budgets(_Value, frozen=True):
-    """How much may move at once and per hour, when plans are carried out. Migrations of others count; null is no limit.
-
-    Attributes
-    ----------
-    moves_per_hour
-        Moves begun within any hour, over restarts and changes of the leader. 60: one a minute brings the worst clusters of the
-        benchmarks down within a quarter of an hour, and a mistake stays small.
-    moves_per_namespace_per_hour
-        The same for each namespace. null: a namespace may hold the whole cluster.
-    in_flight_per_cluster
-        Moves under way at once; KubeVirt's own limit counts where it is lower. 5, KubeVirt's default.
-    in_flight_out_per_node
-        Moves under way off one node; KubeVirt's own limit counts where it is lower. 2, KubeVirt's default.
-    in_flight_in_per_node
-        Moves under way to one node. 2: KubeVirt has no limit of its own, and each brings load that is not measured there yet.
-    in_flight_per_owner
-        Moves under way of workloads of one owner. 1: what serves together must not pause together.
-    """
-
-    moves_per_hour: Annotated[int | None, OrNull(Number(0, 100_000, whole=True))] = 60
-    moves_per_namespace_per_hour: Annotated[int | None, OrNull(Number(0, 100_000, whole=True))] = None
-    in_flight_per_cluster: Annotated[int, Number(0, 1000, whole=True)] = 5
-    in_flight_out_per_node: Annotated[int, Number(0, 100, whole=True)] = 2
-    in_flight_in_per_node: Annotated[int, Number(0, 100, whole=True)] = 2
-    in_flight_per_owner: Annotated[int, Number(1, 1000, whole=True)] = 1
-
-
-class Breakers(_Value, frozen=True):
-    """When nothing is begun, since something larger is wrong.
-
-    Attributes
-    ----------
-    unknown_ratio
-        Share of nodes that are not ready or cannot be judged, from which on nothing moves. 30 %: then it is the cluster, or the
-        metrics, that fail, and moving VMs helps neither.
-    unknown_nodes
-        Where that share is fewer nodes than this, this many must be unknown. 2: one lost node of three is no storm.
-    failures
-        How many of the last six moves must have failed to stop. 3, half of them.
-    half_open_seconds
-        Time after the last failure at which one move is tried. 900 s.
-    settle_seconds
-        Time after a start, or after another replica led, before the first move. 300 s: a window of measures of its own.
-    """
-
-    unknown_ratio: Annotated[float, Ratio(1)] = 0.3
-    unknown_nodes: Annotated[int, Number(1, 10_000, whole=True)] = 2
-    failures: Annotated[int, Number(1, 6, whole=True)] = 3
-    half_open_seconds: Annotated[float, Number(0, 86_400)] = 900.0
-    settle_seconds: Annotated[float, Number(0, 86_400)] = 300.0
-
-
-class Configuration(_Value, frozen=True):
+class Configuration(Section, frozen=True):
     """Everything that can be set, with its defaults.
 
     Attributes

@@ -100,6 +100,30 @@ def scaled(raw: Float32Array, rows: IntArray, scale: int, minimum_span: float) -
     return result
 
 
+def graded(view: NodeView, raw: Float32Array, rows: IntArray) -> Int16Array:
+    """`raw` as the scheduler gets it, int16 (n,): `scaled` by the configuration; all 0 if the use of no asked node is known.
+
+    Parameters
+    ----------
+    view, raw
+        The nodes, and what `combine` says of some.
+    rows
+        int64 (n,), n > 0, of these; -1 for a name that is not known.
+    """
+    settings = view.config.scoring
+    if not _knows_any(view, rows):
+        return np.zeros(len(rows), dtype=np.int16)
+    return scaled(raw, rows, settings.score_scale, settings.minimum_span)
+
+
+def _knows_any(view: NodeView, rows: IntArray) -> bool:
+    """Whether the use of any asked node is known: else there is nothing to tell them apart by."""
+    first = int(rows[0])
+    if first >= 0 and view.known[first]:
+        return True
+    return bool(view.known[rows[rows >= 0]].any())
+
+
 def _winner(raw: Float32Array, rows: IntArray) -> int:
     first = int(raw.argmax())
     equal = (raw == raw[first]).nonzero()[0]

@@ -3,18 +3,19 @@
 kube-scheduler asks twice about a pod, and about pods that are alike one after the other. On one generation, what is answered
 for a node depends on the demand and on what is assumed on that node, and on nothing else. So both verbs are columns over all
 nodes, and an answer is a gather. Rows on which something else is assumed now are computed again once one of them is asked
-for. All of it is the same, bit for bit, as if every row were computed anew.
+for. The last answer is kept, too, and is given again, as the same object, if the same rows are asked for and nothing about
+them has changed. All of it is the same, bit for bit, as if every row were computed anew.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from ullage.model.arrays import BoolArray, Int16Array, IntArray
 from ullage.scoring.columns import Float32Array, NodeView
-from ullage.scoring.combine import combine, combine_all, reject, weighted
+from ullage.scoring.combine import combine, combine_all, graded, reject, weighted
 from ullage.scoring.demand import Demand
 from ullage.scoring.landing import NOTHING, Assumed, Landing
 from ullage.scoring.registry import FILTERS
@@ -22,6 +23,13 @@ from ullage.scoring.registry import FILTERS
 _MOST_COLUMNS: Final = 2**14
 """A question about a few rows of a larger view is not worth a column."""
 _MOST_DEMANDS: Final = 64
+
+
+class _Given(NamedTuple):
+    """The last answer, and the array of rows that it is for."""
+
+    rows: IntArray
+    answer: Int16Array
 
 
 class Judged:
@@ -39,6 +47,8 @@ class Judged:
         self._pending = NOTHING
         self._changed: IntArray = NOTHING.rows
         self._is_changed: BoolArray | None = None
+        self._given_codes: _Given | None = None
+        self._given_grades: _Given | None = None
 
     def codes(self, view: NodeView, demand: Demand, assumed: Assumed, rows: IntArray) -> Int16Array:
         """As the function `codes`."""
@@ -47,7 +57,9 @@ class Judged:
         self._count(view, demand, assumed, rows)
         if self._codes is None:
             self._codes = reject(Landing(view, demand, self._counted))
-        return self._codes.take(rows, mode="wrap")
+        if self._given_codes is None or self._given_codes.rows is not rows:
+            self._given_codes = _given(rows, self._codes.take(rows, mode="wrap"))
+        return self._given_codes.answer
 
     def scores(self, view: NodeView, demand: Demand, assumed: Assumed, rows: IntArray) -> Float32Array:
         """As the function `scores`."""
@@ -57,6 +69,23 @@ class Judged:
         if self._scores is None:
             self._scores = combine_all(view, demand, self._counted)
         return self._scores.take(rows, mode="wrap")
+
+    def grades(self, view: NodeView, demand: Demand, assumed: Assumed, rows: IntArray) -> Int16Array:
+        """As the function `grades`."""
+        if self._scores is not None:
+            self._count(view, demand, assumed, rows)
+            if self._given_grades is not None and self._given_grades.rows is rows:
+                return self._given_grades.answer
+        answer = graded(view, self.scores(view, demand, assumed, rows), rows)
+        self._given_grades = _given(rows, answer) if self._scores is not None else None
+        return answer
+
+    def catch_up(self, view: NodeView, demand: Demand, assumed: Assumed) -> None:
+        """As the function `catch_up`."""
+        if assumed is not self._counted and assumed is not self._pending:
+            self._compare(assumed, len(view) + 1)
+        if self._is_changed is not None:
+            self._count(view, demand, assumed, self._changed)
 
     def reasons(self, view: NodeView, demand: Demand, assumed: Assumed, rows: IntArray, codes: Int16Array) -> list[str]:
         """As the function `reasons`."""
@@ -83,6 +112,7 @@ class Judged:
             self._compare(assumed, len(view) + 1)
         if self._is_changed is None:
             self._codes, self._scores, self._counted = None, None, assumed
+            self._given_codes, self._given_grades = None, None
             self._reasons.clear()
         elif self._is_changed.take(rows, mode="wrap").any():
             self._update(Landing.on_assumed(view, demand, assumed, self._changed), self._changed)
@@ -98,11 +128,21 @@ class Judged:
 
     def _update(self, at: Landing, rows: IntArray) -> None:
         if self._codes is not None:
-            self._codes[rows] = reject(at)
+            codes = reject(at)
+            # of a node that is rejected still, the reason may be another one now
+            if codes.any() or self._codes[rows].any():
+                self._given_codes = None
+            self._codes[rows] = codes
         if self._scores is not None:
             self._scores[rows] = weighted(at)
+            self._given_grades = None
         for row in rows.tolist():
             self._reasons.pop(row, None)
+
+
+def _given(rows: IntArray, answer: Int16Array) -> _Given:
+    answer.flags.writeable = False
+    return _Given(rows, answer)
 
 
 def judged(view: NodeView, demand: Demand, rows: IntArray) -> Judged | None:
@@ -118,8 +158,17 @@ def judged(view: NodeView, demand: Demand, rows: IntArray) -> Judged | None:
     return found
 
 
+def catch_up(view: NodeView, demand: Demand, assumed: Assumed) -> None:
+    """Compute what is kept of a demand again, where something else is assumed now, before somebody asks for it."""
+    columns = view.judged.get(demand)
+    if columns is not None:
+        columns.catch_up(view, demand, assumed)
+
+
 def codes(view: NodeView, demand: Demand, assumed: Assumed, rows: IntArray) -> Int16Array:
     """Index into the view's codes of the first filter that rejects each row, int16 (n,); 0 is kept.
+
+    Where the same array is returned as before for the same array of rows, the reasons are those of before, too.
 
     Parameters
     ----------
@@ -140,6 +189,14 @@ def scores(view: NodeView, demand: Demand, assumed: Assumed, rows: IntArray) -> 
     if columns is not None:
         return columns.scores(view, demand, assumed, rows)
     return combine(view, demand, assumed, rows)
+
+
+def grades(view: NodeView, demand: Demand, assumed: Assumed, rows: IntArray) -> Int16Array:
+    """`ullage.scoring.combine.graded` of the scores; `rows` are one at least."""
+    columns = judged(view, demand, rows)
+    if columns is not None:
+        return columns.grades(view, demand, assumed, rows)
+    return graded(view, combine(view, demand, assumed, rows), rows)
 
 
 def reasons(view: NodeView, demand: Demand, assumed: Assumed, rows: IntArray, codes: Int16Array) -> list[str]:

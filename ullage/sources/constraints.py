@@ -13,7 +13,6 @@ from ullage.sources.kubevirt_objects import VirtualMachineInstance
 from ullage.sources.objects import (
     Affinity,
     Constraints,
-    Container,
     ContainerPort,
     NodeAffinity,
     NodeSelector,
@@ -23,6 +22,7 @@ from ullage.sources.objects import (
     PodAffinityTerm,
     TolerationSpec,
 )
+from ullage.sources.pool import ByIdentity
 from ullage.sources.selectors import (
     in_order,
     node_terms,
@@ -67,6 +67,7 @@ class Placements:
         self._volumes = volumes
         self._cpus = cpus
         self._known = known
+        self._texts: ByIdentity[bytes] = ByIdentity()
 
     def of_pod(self, pod: Pod, *, is_daemonset: bool = False) -> Placement:
         """Placement of a pod.
@@ -99,7 +100,10 @@ class Placements:
         return self._intern(_Wanted(machine.spec, pod, _host_ports(pod), demand, is_machine=True))
 
     def _intern(self, wanted: _Wanted) -> Placement:
-        key = _signature(wanted)
+        spec = wanted.spec
+        parts = (spec.node_selector, spec.affinity, spec.tolerations, spec.topology_spread_constraints)
+        text = self._texts.get(parts) or self._texts.put(parts, _text(spec))
+        key = _signature(wanted, text)
         found = self._known.get(key)
         if found is None:
             built = _placement(wanted)
@@ -107,14 +111,14 @@ class Placements:
         return found
 
 
-def _signature(wanted: _Wanted) -> object:
-    # Encoding is one call into C; it stands for all that the placement is made from. A pod's namespace and labels are
-    # part of it only where its terms refer to them.
-    spec = wanted.spec
-    text = _ENCODER.encode(
-        (spec.node_selector, spec.affinity, spec.tolerations, spec.topology_spread_constraints),
-    )
-    affinity = spec.affinity
+def _text(spec: Constraints) -> bytes:
+    # Encoding is one call into C; it stands for all that the placement is made from.
+    return _ENCODER.encode((spec.node_selector, spec.affinity, spec.tolerations, spec.topology_spread_constraints))
+
+
+def _signature(wanted: _Wanted, text: bytes) -> object:
+    # A pod's namespace and labels are part of it only where its terms refer to them.
+    affinity = wanted.spec.affinity
     is_relative = affinity is not None and (affinity.pod_affinity or affinity.pod_anti_affinity) is not None
     namespace = wanted.pod.namespace if is_relative else ""
     labels = tuple(sorted(wanted.pod.labels.items())) if _LABEL_KEYS in text else ()
@@ -150,9 +154,13 @@ def _toleration(wire: TolerationSpec) -> Toleration:
 
 def _host_ports(pod: Pod) -> tuple[HostPort, ...]:
     is_host = bool(pod.spec.host_network)
-    sidecars = [each for each in pod.spec.init_containers or () if each.restart_policy == "Always"]
-    containers: list[Container] = [*(pod.spec.containers or ()), *sidecars]
-    found = {_host_port(port, is_host=is_host) for each in containers if each.ports for port in each.ports}
+    wires = [port for each in pod.spec.containers or () if each.ports for port in each.ports]
+    for each in pod.spec.init_containers or ():
+        if each.ports and each.restart_policy == "Always":
+            wires += each.ports
+    if not wires:
+        return ()
+    found = {_host_port(port, is_host=is_host) for port in wires}
     return tuple(sorted(port for port in found if port.port))
 
 

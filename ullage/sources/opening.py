@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 from ullage.config import Configuration
@@ -19,7 +20,11 @@ from ullage.telemetry.history import History
 
 
 def open_cluster(
-    kubeconfig: Path | None, context: str | None, config: Configuration, restored_seconds: float | None = None
+    kubeconfig: Path | None,
+    context: str | None,
+    config: Configuration,
+    restored_seconds: float | None = None,
+    departed: Callable[[str], None] = lambda _: None,
 ) -> LiveSource:
     """Source of a cluster, not started yet.
 
@@ -31,6 +36,8 @@ def open_cluster(
         The configuration.
     restored_seconds
         How much of the past is asked for before the first state; as long as peaks are remembered if it is not given.
+    departed
+        Told the uid of each pod that is deleted, in a thread of the source.
 
     Raises
     ------
@@ -42,7 +49,7 @@ def open_cluster(
     telemetry = config.telemetry
     past = telemetry.peak_window_seconds if restored_seconds is None else restored_seconds
     poll = PollTiming(telemetry.refresh_seconds, past)
-    parts = Parts(Server.of(connection), ClusterStore(), History(config), readings)
+    parts = Parts(Server.of(connection), ClusterStore(departed), History(config), readings)
     return LiveSource(parts, LiveTiming(poll=poll, seed=secrets.randbits(32)))
 
 

@@ -11,7 +11,7 @@ import msgspec
 from ullage.model.qos import ContainerResources, QoS, qos_of
 from ullage.model.resources import CPU, HUGEPAGES_PREFIX, MEMORY, PODS
 from ullage.sources.objects import Container, Pod, Resources
-from ullage.sources.pool import Pool
+from ullage.sources.pool import ByIdentity, Pool
 from ullage.sources.wire_values import Complaint, amounts
 
 CRITICAL_PRIORITY: Final = 2_000_000_000
@@ -102,20 +102,26 @@ class ResourceReader:
 
     def __init__(self) -> None:
         self._known: Pool[tuple[PodResources, tuple[str, ...]]] = Pool()
+        self._same: ByIdentity[tuple[PodResources, tuple[str, ...]]] = ByIdentity()
 
     def read(self, pod: Pod, complain: Complaint, *, is_static: bool) -> PodResources:
         """Resources of a pod, which nobody may change; parameters as those of `resources_of`."""
         spec, status = pod.spec, pod.status
         wanted = (spec.containers, spec.init_containers, spec.resources, spec.overhead, status and status.qos_class)
-        key = _ENCODER.encode((*wanted, is_static, priority_of(pod)))
+        parts = (*wanted, is_static, priority_of(pod))
+        found = self._same.get(parts) or self._same.put(parts, self._equal(parts, pod, is_static=is_static))
+        for complaint in found[1]:
+            complain(complaint)
+        return found[0]
+
+    def _equal(self, parts: tuple[object, ...], pod: Pod, *, is_static: bool) -> tuple[PodResources, tuple[str, ...]]:
+        key = _ENCODER.encode(parts)
         found = self._known.get(key)
         if found is None:
             complaints: list[str] = []
             resources = resources_of(pod, complaints.append, is_static=is_static)
             found = self._known.put(key, (resources, tuple(complaints)))
-        for complaint in found[1]:
-            complain(complaint)
-        return found[0]
+        return found
 
 
 def _container(container: Container, complain: Complaint, *, init: bool = False) -> _Amounts:

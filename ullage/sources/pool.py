@@ -41,3 +41,23 @@ class Pool(Generic[Value]):
         """The value that is kept for `key`, else `value`, which is kept from now on."""
         found = self.get(key)
         return self.put(key, value) if found is None else found
+
+
+class ByIdentity(Generic[Value]):
+    """Values by the very objects that they were made from, which must not be changed: no equality is asked.
+
+    Parts are held as long as their value is, so that no other object takes their identity.
+    """
+
+    def __init__(self) -> None:
+        self._pool: Pool[tuple[tuple[object, ...], Value]] = Pool()
+
+    def get(self, parts: tuple[object, ...]) -> Value | None:
+        """Value of these parts; ``None`` if there is none (any more)."""
+        found = self._pool.get(tuple(map(id, parts)))
+        return None if found is None else found[1]
+
+    def put(self, parts: tuple[object, ...], value: Value) -> Value:
+        """Keep `value`, and give it back."""
+        self._pool.put(tuple(map(id, parts)), (parts, value))
+        return value

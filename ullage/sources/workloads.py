@@ -164,15 +164,14 @@ def annotation_flags(found: KubernetesObject) -> int:
 
 def _own_flags(pod: Pod) -> int:
     """Flags of pods that are no virtual machines."""
+    owners, volumes = pod.metadata.owner_references, pod.spec.volumes
+    bits = WorkloadFlag.DAEMONSET._value_ if controller_kind(pod) == "DaemonSet" else 0
     # Without owner, or owned by another pod, as those that attach a launcher's hotplugged disks: nothing brings it back.
-    is_bare = all(each.kind == "Pod" for each in pod.owners)
-    return flags_of(
-        (
-            (WorkloadFlag.DAEMONSET, controller_kind(pod) == "DaemonSet"),
-            (WorkloadFlag.BARE, is_bare),
-            (WorkloadFlag.LOCAL_STORAGE, any(each.empty_dir or each.host_path for each in pod.spec.volumes or ())),
-        )
-    )
+    if not owners or all(each.kind == "Pod" for each in owners):
+        bits |= WorkloadFlag.BARE._value_
+    if volumes and any(each.empty_dir or each.host_path for each in volumes):
+        bits |= WorkloadFlag.LOCAL_STORAGE._value_
+    return bits
 
 
 def _is_static(pod: Pod) -> bool:

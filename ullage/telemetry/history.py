@@ -12,8 +12,9 @@ from typing import Final
 import numpy as np
 
 from ullage.config.schema import Configuration
-from ullage.model.arrays import IntArray
+from ullage.model.arrays import FloatArray, IntArray
 from ullage.model.state import ClusterState
+from ullage.telemetry.heirs import Heirs
 from ullage.telemetry.joined import WorkloadRows, capacity_of, join_nodes
 from ullage.telemetry.judging import (
     NODE_USE,
@@ -60,7 +61,7 @@ class History:
         span = Span.of(telemetry.bucket_seconds, telemetry.window_seconds, telemetry.peak_window_seconds)
         self._nodes = Track(NodeReading, NODE_USE, span)
         self._workloads = Track(WorkloadReading, WORKLOAD_USE, span)
-        self._homes, self._settling = Homes(self._nodes, self._workloads), Settling()
+        self._homes, self._settling, self._heirs = Homes(self._nodes, self._workloads), Settling(), Heirs()
         self._trust = Trust(telemetry.minimum_samples, telemetry.max_age_seconds)
         self._repeats = Repeats(len(NODE_USE))
         self._rows = WorkloadRows()
@@ -100,6 +101,7 @@ class History:
 
         CPU and memory of a node that is set aside are NaN, unless it is only their age: that shows in the measures.
         """
+        self._take(state, now_seconds)
         self._follow(state, now_seconds)
         known = self._summarized()
         nodes, workloads = (each.at(slots, now_seconds) for each, slots in zip(known, self._find(state), strict=True))
@@ -156,16 +158,33 @@ class History:
     def _follow(self, state: ClusterState, now_seconds: float) -> None:
         nodes, workloads = self._find(state)
         homes = nodes[state.workloads.node]
+        heirs = self._heirs.look(workloads, homes, state, now_seconds)
+        if heirs:
+            self._homes.inherit(heirs)
+            self._summaries = None
         known = (workloads >= 0) & (homes >= 0)
         changed, between = self._homes.follow(workloads[known], homes[known])
         if len(changed):
-            use = self._workloads.newest.value[:, changed][list(WORKLOAD_USE)].T
-            self._settling.begin(between, use, (nodes, capacity_of(state)), now_seconds)
+            self._settle(changed, between, (nodes, capacity_of(state)), now_seconds)
             self._summaries = None
+        # A guest that is copied uses memory where it goes before it is there.
+        coming = np.flatnonzero(known & (state.workloads.migration_target >= 0))
+        if len(coming):
+            into = nodes[state.workloads.migration_target[coming]]
+            between = np.stack((np.full(len(into), -1), into))
+            self._settle(workloads[coming], between, (nodes, capacity_of(state)), now_seconds)
+
+    def _settle(
+        self, slots: IntArray, between: IntArray, nodes: tuple[IntArray, FloatArray], now_seconds: float
+    ) -> None:
+        use = self._workloads.newest.value[:, slots][list(WORKLOAD_USE)].T
+        self._settling.begin(between, use, nodes, now_seconds)
 
     def _forget(self, now_seconds: float) -> None:
         before = now_seconds - self._telemetry.forget_seconds
-        self._homes.forget(self._workloads.forget(before))
+        forgotten = self._workloads.forget(before)
+        self._homes.forget(forgotten)
+        self._heirs.forget(forgotten)
         gone = self._nodes.forget(before)
         for part in (self._settling, self._trust, self._repeats):
             part.clear(gone)

@@ -78,6 +78,7 @@ _SENTENCES: Final[Mapping[Fault, _Sentence]] = MappingProxyType(
         Fault.FROZEN: lambda e, _: (
             f"Its {e.what} use has been the same bit by bit for {e.readings} readings: {e.amount(e.value)}."
         ),
+        Fault.NO_USE: lambda e, _: f"Its {e.what} use is exactly 0, as that of no running node is.",
     }
 )
 

@@ -55,6 +55,8 @@ class Fault(IntEnum):
     """The node claims less than its workloads use."""
     IDLE_BUT_STALLED = 11
     FROZEN = 12
+    NO_USE = 13
+    """Exactly 0: kernel, kubelet and container runtime use something on any node."""
 
     @property
     def code(self) -> str:
@@ -76,6 +78,7 @@ _CODES: Final = (
     "implausible",
     "implausible",
     "frozen",
+    "implausible",
 )
 
 _MEANINGS: Final = (
@@ -92,6 +95,7 @@ _MEANINGS: Final = (
     "less than the workloads of the node use",
     "of nodes that look idle while their tasks wait for memory",
     "bit by bit the same for too many readings",
+    "exactly 0, as the use of no running node is",
 )
 
 
@@ -173,12 +177,7 @@ def node_faults(value: FloatArray, capacity: FloatArray, of_workloads: FloatArra
     faults = np.zeros(value.shape, np.int8)
     ram = list(_OF_RAM)
     faults[:, ram] = _ram_faults(value[:, ram], value[:, NodeReading.MEMORY_TOTAL_BYTES], capacity[:, 1], limits)
-    cpu = value[:, NodeReading.CPU_CORES]
-    faults[:, NodeReading.CPU_CORES] = _first(
-        cpu.shape,
-        (Fault.UNIT, cpu > limits.unit_factor * capacity[:, 0]),
-        (Fault.ABOVE_CAPACITY, cpu > OVERSHOOT * capacity[:, 0]),
-    )
+    faults[:, NodeReading.CPU_CORES] = _cpu_faults(value[:, NodeReading.CPU_CORES], capacity, of_workloads, limits)
     use = list(_USE)
     faults[:, use] = either(faults[:, use], _lies(value, capacity, of_workloads, limits))
     return faults
@@ -210,6 +209,16 @@ def problems(keys: Sequence[str], faults: Int8Array, axis: type[IntEnum]) -> lis
     return found
 
 
+def _cpu_faults(cpu: FloatArray, capacity: FloatArray, of_workloads: FloatArray, limits: Limits) -> Int8Array:
+    # More than the kubelet found at its start is believed where other measures agree: cores can be added to a machine.
+    is_seen_below = of_workloads[:, 0] >= cpu - limits.implausible_ratio * capacity[:, 0]
+    return _first(
+        cpu.shape,
+        (Fault.UNIT, cpu > limits.unit_factor * capacity[:, 0]),
+        (Fault.ABOVE_CAPACITY, (cpu > OVERSHOOT * capacity[:, 0]) & ~is_seen_below),
+    )
+
+
 def _ram_faults(value: FloatArray, total: FloatArray, capacity: FloatArray, limits: Limits) -> Int8Array:
     scale = total / capacity
     is_scaled = (scale * _KIBI / 2 < 1) | (scale > _KIBI / 2)
@@ -236,6 +245,7 @@ def _lies(value: FloatArray, capacity: FloatArray, of_workloads: FloatArray, lim
     )
     return _first(
         use.shape,
+        (Fault.NO_USE, use == 0),
         (Fault.BELOW_WORKLOADS, hidden > limits.implausible_ratio * capacity),
         (Fault.IDLE_BUT_STALLED, np.repeat((looks_idle & is_stalled)[:, None], 2, axis=1)),
     )

@@ -107,6 +107,12 @@ class Newest:
         """Forget what was seen of these rows."""
         self.value[:, slots], self.at_seconds[:, slots], self.source[:, slots] = np.nan, np.nan, -1
 
+    def inherit(self, slot: int, of: int) -> None:
+        """Have one row hold what another one does, where it has nothing of its own."""
+        lacks = np.isnan(self.value[:, slot])
+        for array in (self.value, self.at_seconds, self.source):
+            array[lacks, slot] = array[lacks, of]
+
     def is_new(self, reading: int, slots: IntArray, value: FloatArray, at_seconds: FloatArray) -> BoolArray:
         """Values that are newer than those held, bool (K,); NaN never is."""
         result: BoolArray = ~np.isnan(value) & ~(at_seconds <= self.at_seconds[reading, slots])

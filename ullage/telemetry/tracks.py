@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from ullage.model.arrays import BoolArray, FloatArray, Int32Array, IntArray
+from ullage.telemetry.heirs import Heir
 from ullage.telemetry.slots import Newest, Slots
 from ullage.telemetry.windows import Span, Window, transfer
 
@@ -47,6 +48,11 @@ class Track:
             for part in (self.newest, *self.windows):
                 part.resize(self.slots.size)
         return slots
+
+    def inherit(self, slot: int, of: int) -> None:
+        """Have one row hold the past of another."""
+        for part in (self.newest, *self.windows):
+            part.inherit(slot, of)
 
     def forget(self, before_seconds: float) -> IntArray:
         """Forget what was last seen before that time; returns the slots that are free now."""
@@ -104,8 +110,7 @@ class Homes:
         tuple
             Slots of the workloads whose past was carried, and int64 (2, K) of the nodes that they left and entered (-1: none).
         """
-        more = self._workloads.slots.size - len(self._home)
-        self._home = np.concatenate((self._home, np.full(more, _NEW, np.int32)))
+        self._grow()
         now = np.where(self._home == _NEW, _NEW, -1).astype(np.int32)
         now[slots] = nodes
         changed = np.flatnonzero((now != self._home) & (self._home != _NEW))
@@ -117,6 +122,20 @@ class Homes:
             for of_node, of_workload in zip(self._nodes.windows, self._workloads.windows, strict=True):
                 transfer(of_node, of_workload, changed, leave, enter)
         return changed, np.stack((leave, enter)).astype(np.int64)
+
+    def inherit(self, heirs: Sequence[Heir]) -> None:
+        """Workloads take the places of others, with their past; `follow` then takes them for moved."""
+        self._grow()
+        for heir in heirs:
+            self._workloads.inherit(heir.slot, heir.of)
+            left = int(self._home[heir.of])
+            if left == -1 and not self._workloads.windows[0].is_tenured(np.array([heir.of]))[0]:
+                left = heir.node  # its past has stayed there
+            self._home[heir.slot], self._home[heir.of] = left, _NEW
+
+    def _grow(self) -> None:
+        more = self._workloads.slots.size - len(self._home)
+        self._home = np.concatenate((self._home, np.full(more, _NEW, np.int32)))
 
     def forget(self, slots: IntArray) -> None:
         """These slots are free: who gets them is new."""

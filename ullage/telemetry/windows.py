@@ -79,6 +79,11 @@ class Window:
         for array in (self._count, self._mean, self._squares, self._folded, self._high, self._level):
             array[:, slots] = 0
 
+    def inherit(self, slot: int, of: int) -> None:
+        """Have one row hold what another one does."""
+        for array in (self._count, self._mean, self._squares, self._folded, self._high, self._level):
+            array[:, slot] = array[:, of]
+
     def add(self, slots: IntArray, value: FloatArray, at_seconds: FloatArray) -> None:
         """Take one sample of each of some rows; what is older than the window is passed over.
 

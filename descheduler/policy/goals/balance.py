@@ -32,7 +32,8 @@ def balance(given: Setting, nodes: Sequence[int] = ()) -> Outcome:  # noqa: ARG0
     engine, places = "greedy", dict(tally.away)
     if given.config.planning.engine == "search":
         engine, places = _searched(given, task, places)
-    moves, _ = safe_order(Tally(task), places)
+    # Steps are taken steepest first: a plan that ends early has brought most by then.
+    moves, _ = safe_order(Tally(task), places, in_turn=engine == "greedy")
     return Outcome(
         problem=task,
         moves=moves,

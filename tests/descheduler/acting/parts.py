@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from descheduler.acting.actor import Actor, Decided, Ports
+from descheduler.acting.breakers import Alerts
 from descheduler.acting.course import PlanPhase, StepState
 from descheduler.acting.ledger import Ledger
 from descheduler.acting.resource import PlanResource
 from descheduler.executors.port import Receipt, Step, Verdict
+from descheduler.executors.taint import Change, TaintChange
 from descheduler.policy.decide import decide
 from descheduler.policy.memory import Memory, Moved
 from tests.builders import Cluster
@@ -42,6 +44,8 @@ class World:
     ledger: Ledger = field(default_factory=Ledger)
     marked: dict[str, str] = field(default_factory=dict)
     answer: Callable[[Step], Receipt | None] = lambda _: None
+    probed: Callable[[Step], Receipt | None] = lambda _: None
+    alerts: Alerts = field(default_factory=Alerts)
     crash: Callable[[str], None] = lambda _: None
     most_at_once: int = 0
 
@@ -66,6 +70,9 @@ class World:
                 del self.under_way[key]
 
     # --- the ports ---
+
+    def probe(self, step: Step) -> Receipt:
+        return self.probed(step) or Receipt(Verdict.DONE, "feasible")
 
     def begin(self, step: Step) -> Receipt:
         vm, target = step.move.workload.name, step.move.target
@@ -97,7 +104,7 @@ class _Executor:
     name = "fake"
 
     def __init__(self, world: World) -> None:
-        self.begin, self.look = world.begin, world.look
+        self.probe, self.begin, self.look = world.probe, world.begin, world.look
 
     def cancel(self, step: Step) -> Receipt:
         del step
@@ -148,11 +155,12 @@ class _Taints:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def reconcile(self, wanted: dict[str, str], now_seconds: float) -> Sequence[object]:
+    def reconcile(self, wanted: dict[str, str], now_seconds: float) -> Sequence[TaintChange]:
         del now_seconds
         self._world.crash("before taints")
-        self._world.marked = dict(wanted)
-        return ()
+        before, self._world.marked = self._world.marked, dict(wanted)
+        added = [TaintChange(name, Change.ADDED) for name in wanted.keys() - before.keys()]
+        return [*added, *(TaintChange(name, Change.REMOVED) for name in before.keys() - wanted.keys())]
 
 
 class Acting:
@@ -162,7 +170,8 @@ class Acting:
         self.world, self.config = world, config
         self.told: list[tuple[str, str]] = []
         executor = _Executor(world)
-        ports = Ports(lambda *_: executor, _Plans(world), _Ledger(world), _Taints(world), self._tell)
+        stores = _Plans(world), _Ledger(world), _Taints(world)
+        ports = Ports(lambda *_: executor, *stores, self._tell, lambda _: world.alerts)
         self.actor = Actor(ports, approves=approves)
         self.memory = Memory.watching()
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from descheduler.acting.breakers import Alerts
 from descheduler.acting.course import Phase, PlanPhase
 from descheduler.executors.port import Receipt, Verdict
 from tests.descheduler.acting.parts import CONFIG, NOW, Acting, Crash, World, approve
@@ -222,3 +223,77 @@ def test_whenever_it_dies_another_one_goes_on_and_nothing_is_lost_or_done_twice(
     assert world.most_at_once <= 2
     assert len(world.ledger.begun) == 3
     assert all(p.status.phase is PlanPhase.FINISHED for p in world.plans.values())
+
+
+def test_what_a_dry_run_refuses_is_not_begun_and_charges_nothing():
+    world = hot()
+    world.probed = lambda step: Receipt(Verdict.REFUSED, "rejected", "A policy.") if step.number == 1 else None
+    acting = Acting(world)
+    acting.cycle()
+    (plan,) = world.plans.values()
+    assert [(s.phase, s.code) for s in plan.status.steps] == [(Phase.REFUSED, "rejected"), (Phase.RUNNING, "accepted")]
+    assert len(world.requests) == len(world.ledger.begun) == 1
+
+
+@pytest.mark.parametrize("verdict", [Verdict.LATER, Verdict.UNKNOWN])
+def test_what_a_dry_run_does_not_let_through_yet_is_held_back_with_its_code(verdict):
+    world = hot()
+    said = Receipt(verdict, "disruption-budget", "None may go.")
+    world.probed = lambda _: said
+    acting = Acting(world)
+    acted = acting.cycle()
+    (plan,) = world.plans.values()
+    assert {(s.phase, s.code) for s in plan.status.steps} == {(Phase.PENDING, "disruption-budget")}
+    assert acted.waiting == ("disruption-budget",) * 2
+    assert (world.requests, world.ledger.begun) == ([], ())
+    world.probed = lambda _: None
+    acting.until_quiet()
+    assert len(world.moved) == 2
+
+
+def test_a_move_that_may_have_begun_is_not_probed_again():
+    """The probe of a migration that is there is refused, since there is one."""
+    world = hot()
+
+    def crash(where: str) -> None:
+        if where.startswith("after begin"):
+            world.crash = lambda _: None
+            world.probed = lambda step: Receipt(Verdict.REFUSED, "migrating") if step.number == 1 else None
+            raise Crash
+
+    world.crash = crash
+    with pytest.raises(Crash):
+        Acting(world).cycle()
+    Acting(world).until_quiet()
+    assert len(world.moved) == 2
+
+
+def test_an_alert_stops_what_was_not_begun_and_lets_the_rest_end():
+    world = hot()
+    acting = Acting(world, override(CONFIG, "budgets.inFlightPerCluster", 1))
+    acting.cycle()
+    world.alerts = Alerts(("NodeDown",))
+    for _ in range(5):
+        world.tick()
+        acted = acting.cycle()
+    assert [each.code for each in acted.open] == ["alerts-firing"]
+    assert len(world.moved) == len(world.requests) == 1
+    world.alerts = Alerts()
+    acting.until_quiet()
+    assert len(world.moved) == 2
+
+
+def test_a_cycle_says_what_it_did_once():
+    world = hot()
+    acting = Acting(world, override(CONFIG, "budgets.inFlightPerCluster", 1))
+    first = acting.cycle()
+    assert (first.planned, first.marked, first.marks_changed) == (2, 1, ("added",))
+    assert [(h.executor, h.phase, h.source) for h in first.happened] == [("fake", Phase.RUNNING, "n1")]
+    assert first.waiting == ("budget-cluster",)
+    world.tick()
+    second = acting.cycle()
+    assert (second.planned, second.happened, second.marks_changed) == (0, (), ())
+    world.tick()
+    third = acting.cycle()
+    ended = [h for h in third.happened if h.phase is Phase.SUCCEEDED]
+    assert [(h.code, h.seconds) for h in ended] == [("moved", 120.0)]

@@ -92,3 +92,15 @@ def test_room_that_an_earlier_move_makes_is_waited_for_and_else_not(course):
     assert [i.skip for i in intents(course, ["target-cpu"] * 3, free)] == [True, True, True]
     running = course.noting(1, Receipt(Verdict.UNDER_WAY, "accepted"), NOW)
     assert [i.skip for i in intents(running, ["target-cpu", "taint"], free)] == [False, True]
+
+
+def test_what_a_budget_holds_back_may_still_make_room(course):
+    found = intents(course, ["", "target-cpu", "node-use-unknown"], lambda *_: "budget-cluster")
+    assert [(i.begin, i.skip) for i in found] == [(False, False)] * 3
+    assert [i.skip for i in intents(course, ["target-cpu", "", "target-cpu"], free)] == [True, False, False]
+
+
+def test_nothing_is_judged_for_good_while_a_move_that_ended_is_not_seen_yet(course):
+    codes = ["target-cpu", "node-use-unknown", "taint"]
+    assert [i.skip for i in intents(course, codes, free, settling=True)] == [False, False, True]
+    assert [i.skip for i in intents(course, codes, free)] == [True, True, True]

@@ -253,7 +253,7 @@ def test_cancelling_what_is_done_changes_nothing(world: World, subject: Subject)
 def test_probe_writes_nothing_even_while_we_are_held_back(world: World, subject: Subject) -> None:
     executor = subject.make(world.writer)
     world.held_back = "paused"
-    receipt = executor.probe(subject.step)  # type: ignore[attr-defined]
+    receipt = executor.probe(subject.step)
     assert (receipt.verdict, receipt.code) == (Verdict.DONE, "feasible")
     assert not [each for each in world.api.requests if each.is_write]
     assert world.api.done == []

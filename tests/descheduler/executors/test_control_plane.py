@@ -31,6 +31,8 @@ from ullage.sources.kube_api.connection import Connection
 
 pytestmark = pytest.mark.xdist_group("control-plane")
 USE = Use(cpu_cores=1, working_set_bytes=2 * GI)
+POLICIES = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
+BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
 
 
 @pytest.fixture
@@ -109,10 +111,51 @@ def test_migration_is_refused_by_the_webhook(admin: Rest, standin: StandIn, name
     standin.order(key, Outcome(stall=True))
     first, second = MigrateExecutor(writer), MigrateExecutor(writer)
     first.begin(step)
-    receipt = second.begin(_numbered(step, 2))
-    assert (receipt.verdict, receipt.code) == (Verdict.REFUSED, "migrating")
+    for call in (second.probe, second.begin):
+        receipt = call(_numbered(step, 2))
+        assert (receipt.verdict, receipt.code) == (Verdict.REFUSED, "migrating")
     standin.order(key, Outcome())
     assert ended(first, step).verdict is Verdict.DONE
+
+
+def test_what_a_policy_forbids_shows_in_the_dry_run(
+    admin: Rest, standin: StandIn, namespace: str, writer: Writer
+) -> None:
+    _, step = vm(admin, standin, namespace)
+    executor = MigrateExecutor(writer)
+    for path, spec in ((POLICIES, _forbids_migrations()), (BINDINGS, _binding(namespace))):
+        admin.post(path, {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": namespace}, **spec})
+    try:
+        receipt = until(lambda: r if (r := executor.probe(step)).code != "feasible" else None, "the policy")
+        assert (receipt.verdict, receipt.code) == (Verdict.REFUSED, "rejected")
+        assert "not on a Sunday" in receipt.text
+    finally:
+        admin.delete(f"{BINDINGS}/{namespace}")
+        admin.delete(f"{POLICIES}/{namespace}")
+    assert admin.list(f"{names.API}/namespaces/{namespace}/virtualmachineinstancemigrations") == []
+
+
+def _forbids_migrations() -> Json:
+    rule = {
+        "apiGroups": ["kubevirt.io"],
+        "apiVersions": ["*"],
+        "operations": ["CREATE"],
+        "resources": ["virtualmachineinstancemigrations"],
+    }
+    validations = [{"expression": "false", "message": "not on a Sunday"}]
+    constraints = {"resourceRules": [rule]}
+    spec = {"failurePolicy": "Fail", "matchConstraints": constraints, "validations": validations}
+    return {"kind": "ValidatingAdmissionPolicy", "spec": spec}
+
+
+def _binding(namespace: str) -> Json:
+    selector = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+    spec = {
+        "policyName": namespace,
+        "validationActions": ["Deny"],
+        "matchResources": {"namespaceSelector": selector},
+    }
+    return {"kind": "ValidatingAdmissionPolicyBinding", "spec": spec}
 
 
 def _numbered(step: Step, number: int) -> Step:

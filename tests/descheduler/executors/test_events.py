@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,6 +70,18 @@ def test_the_same_is_told_once_within_two_minutes(world: World, events: Events) 
     assert events.tell(again)
     assert len(world.api.done) == len({each.body["metadata"]["name"] for each in world.api.done}) == 3
     assert events.lost == 0
+
+
+def test_what_can_happen_once_has_one_name_whoever_tells_of_it(world: World, events: Events) -> None:
+    once = msgspec.structs.replace(MOVED, once="plan/1")
+    other = msgspec.structs.replace(MOVED, once="plan/2")
+    assert events.tell(once)
+    world.clock.now = 30.0
+    heir = Events(world.writer, "replica-2")
+    assert heir.tell(msgspec.structs.replace(once, note="It has moved."))
+    assert heir.tell(other)
+    assert len({each.body["metadata"]["name"] for each in world.api.done}) == len(world.api.done) == 2
+    assert heir.lost == 0
 
 
 @pytest.mark.parametrize("code", [403, 404, 422, 429, 500])

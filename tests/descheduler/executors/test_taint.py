@@ -186,6 +186,23 @@ def test_held_back_and_unreachable(world: World, soft: SoftTaints) -> None:
         soft.reconcile({}, NOW)
 
 
+def test_the_kill_switch_stops_the_removal_of_marks_as_well(world: World, soft: SoftTaints) -> None:
+    """It stops every write; what is left carries its time, and the first cycle after it takes it away."""
+    soft.reconcile({"node-1": UID_1}, NOW)
+    held = taints(world)
+    world.held_back = "kill-switch"
+    for call in (soft.clear, lambda: soft.reconcile({}, NOW + 10 * HOLDS_SECONDS)):
+        with pytest.raises(HeldBackError, match=r"ullage.dev/paused") as caught:
+            call()
+        assert caught.value.code == "kill-switch"
+    assert taints(world) == held
+    assert len(world.api.writes("PATCH")) == 1
+    assert [each.until_seconds for each in soft.listed()] == [NOW + HOLDS_SECONDS]
+    world.held_back = ""
+    assert soft.reconcile({}, NOW) == (TaintChange("node-1", Change.REMOVED),)
+    assert taints(world) == []
+
+
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
 foreign = st.fixed_dictionaries(
     {"key": st.one_of(texts, st.just(KEY)), "effect": st.sampled_from(["NoSchedule", "NoExecute", EFFECT])},

@@ -163,6 +163,18 @@ def test_a_released_lease_is_free_at_once():
     assert a.step() is Standing.FOLLOWING
 
 
+def test_a_lease_is_released_though_its_annotations_have_changed_since():
+    world = World()
+    (a, _), (b, _) = world.candidate("a"), world.candidate("b")
+    a.step()
+    world.store.annotate()
+    a.release()
+    assert a.error == ""
+    assert b.step() is Standing.LEADING
+    a.release()
+    assert b.step() is Standing.LEADING
+
+
 def test_a_follower_releases_nothing():
     world = World()
     (a, _), (b, line) = world.candidate("a"), world.candidate("b")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.builders import Cluster
+from ullage import cli
+from ullage.commands import Console
 from ullage.sources.snapshot import encode
 
 HEAD = "apiVersion: ullage.dev/v1alpha1\nkind: Configuration\n"
@@ -29,9 +32,10 @@ def ullage(*args: str | Path) -> list[str]:
     return [sys.executable, "-m", "ullage.cli", *map(str, args)]
 
 
-def test_once_prints_byte_for_byte_what_plan_prints(snapshot):
+@pytest.mark.parametrize("words", [(), ("--dry-run",), ("--dry-run", "--mode", "Automatic")])
+def test_once_prints_byte_for_byte_what_plan_prints(snapshot, words):
     once = subprocess.run(
-        ullage("descheduler", "--snapshot", snapshot, "--once", "-o", "json"),
+        ullage("descheduler", "--snapshot", snapshot, "--once", "-o", "json", *words),
         capture_output=True,
         check=True,
         timeout=60,
@@ -39,6 +43,28 @@ def test_once_prints_byte_for_byte_what_plan_prints(snapshot):
     plan = subprocess.run(ullage("plan", snapshot, "-o", "json"), capture_output=True, check=True, timeout=60)
     assert once.stdout == plan.stdout
     assert len(json.loads(once.stdout)["spec"]["moves"]) == 1
+    said = "dry run: would move shop/v from n1 to n2 by evacuate\n" if words else ""
+    assert once.stderr.decode() == said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--lease-times", "10s,10s,2s"), "--lease-times: '10s,10s,2s' cannot work"),
+        (
+            ("--lease-times", "15s,10s,9s"),
+            "the lease must last longer than the renewal, and that longer than 1.2 retries",
+        ),
+        (("--lease-times", "15s,10s"), "are not three times"),
+        (("--lease", "here"), "is no namespace and name"),
+        (("--dry-run", "--mode", "Off"), "in the mode Off nothing is begun"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_asked(words, said):
+    out, err = io.StringIO(), io.StringIO()
+    assert cli.run(["descheduler", *words], Console(out, err, {})) == 2
+    assert said in err.getvalue()
+    assert out.getvalue() == ""
 
 
 def test_once_says_why_there_is_no_state(tmp_path):

@@ -54,6 +54,12 @@ def test_after_it_was_relieved_a_node_must_rise_visibly():
     assert run((260, 0.02), (300, 0.04), (480, 0.04), since=0, relieved=200) == [False, False, True]
 
 
+def test_a_node_that_took_something_in_must_rise_visibly():
+    memory = Memory((Moved("u", 200.0, "elsewhere", "n"),), {"n": 0.0})
+    due = [bool(judge(["n"], np.array([excess]), memory, RULES, 260.0).due[0]) for excess in (0.02, 0.04)]
+    assert due == [False, True]
+
+
 def test_after_it_settled_a_node_counts_as_ever():
     assert run((3800, 0.01), (3980, 0.01), relieved=200) == [False, True]
 

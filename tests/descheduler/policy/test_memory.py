@@ -86,4 +86,4 @@ def test_one_that_watches_remembers_nodes_and_one_out_of_the_blue_does_not():
     plan, memory = decide(state, memory, config, NOW + 180)
     assert moves(plan) == [("v", "n1", "n2")]
     assert memory.over_since_seconds == {"n1": NOW}
-    assert memory.relieved_at_seconds() == {"n1": NOW + 180}
+    assert memory.touched_at_seconds() == {"n1": NOW + 180, "n2": NOW + 180}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from descheduler.policy.memory import Memory, Moved
@@ -94,3 +95,24 @@ def replace_move(move, uid):
 
     workload = msgspec.structs.replace(move.workload, uid=uid)
     return msgspec.structs.replace(move, workload=workload, code="balance")
+
+
+def test_a_move_that_makes_room_for_another_is_needed_although_its_node_is_not_over(moves):
+    """v leaves n1, which is at 70 %, so that u may come there from n3."""
+    state = (
+        Cluster()
+        .node("n1")
+        .node("n2")
+        .node("n3")
+        .vm("shop/v", "n1", use_cpu=2, use_memory="2Gi")
+        .vm("shop/w", "n1", use_cpu=3.6, live_migratable=False)
+        .vm("shop/u", "n3", use_cpu=2.5)
+        .vm("shop/x", "n3", use_cpu=5, live_migratable=False)
+        .build()
+    )
+    other = msgspec.structs.replace(moves[0].workload, name="u", uid="uid-vmi-shop-u")
+    into = msgspec.structs.replace(moves[0], workload=other, source="n3", target="n1")
+    now = state.observed_at_seconds
+    assert recheck(state, Memory(), configuration(), now, Goal.RELIEVE, [*moves, into], ()) == ["", ""]
+    assert recheck(state, Memory(), configuration(), now, Goal.RELIEVE, moves, ()) == ["not-needed"]
+    assert recheck(state, Memory(), configuration(), now, Goal.RELIEVE, [into], ()) == ["target-cpu"]

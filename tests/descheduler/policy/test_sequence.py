@@ -36,6 +36,19 @@ def test_a_move_waits_for_the_one_that_makes_its_room():
     assert left_out == ()
 
 
+def test_what_relieves_most_comes_first_or_what_is_given_first():
+    cluster = Cluster().node("n1", cpu=10).node("n2", cpu=10)
+    for name, cores in (("a", 1), ("b", 2), ("c", 3)):
+        cluster.vm(f"shop/{name}", "n1", use_cpu=cores)
+    state = cluster.build()
+    given = setting(state, Memory(), defaults(), state.observed_at_seconds, must_leave=False)
+    places = {0: 1, 2: 1, 1: 1}
+    found = [
+        safe_order(Tally(problem(given, given.rows(NodeClass.OVER))), places, in_turn=turn)[0] for turn in (False, True)
+    ]
+    assert [[move.workload for move in moves] for moves in found] == [[2, 1, 0], [0, 2, 1]]
+
+
 def test_places_that_have_no_order_are_known_before():
     found = tally()
     found.move(0, 1)

@@ -86,6 +86,17 @@ class TestVersions:
         change(store, at(pod("p"), 3, "one"), Verb.DELETED)
         assert published(store).workloads.uid == ("two",)
 
+    def test_each_deletion_of_a_pod_is_told_and_of_nothing_else(self):
+        told = []
+        store = ClusterStore(told.append)
+        change(store, at(pod("p"), 1, "one"))
+        change(store, at(pod("p"), 2, "one"), Verb.MODIFIED)
+        change(store, at(pod("p"), 3, "one"), Verb.DELETED)
+        change(store, at(pod("never-seen"), 4, "two"), Verb.DELETED)
+        store.change(NODES, Verb.DELETED, msgspec.json.encode({"metadata": {"name": "n", "uid": "three"}}))
+        store.change(PODS, Verb.DELETED, b"{}")
+        assert told == ["one", "two"]
+
     def test_what_was_deleted_does_not_come_back_with_a_late_event(self, store):
         change(store, at(pod("p"), 1, "one"))
         change(store, at(pod("p"), 3, "one"), Verb.DELETED)

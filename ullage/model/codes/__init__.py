@@ -13,8 +13,10 @@ from ullage.model.codes.acting import ACTING
 from ullage.model.codes.code import Code as Code
 from ullage.model.codes.code import Topic as Topic
 from ullage.model.codes.findings import FINDINGS
+from ullage.model.codes.holding import HOLDING
 from ullage.model.codes.notes import NOTES
 from ullage.model.codes.planning import PLANNING
+from ullage.model.codes.readings import READINGS
 
 
 def _table(codes: tuple[Code, ...]) -> Mapping[str, Code]:
@@ -24,5 +26,5 @@ def _table(codes: tuple[Code, ...]) -> Mapping[str, Code]:
     return MappingProxyType(table)
 
 
-CODES: Final = _table(PLANNING + ACTING + FINDINGS + NOTES)
+CODES: Final = _table(PLANNING + ACTING + HOLDING + FINDINGS + NOTES + READINGS)
 """All codes by name."""

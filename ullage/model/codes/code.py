@@ -14,7 +14,9 @@ class Topic(StrEnum):
     DESTINATION = "destination"
     NODE = "node"
     ACTING = "acting"
+    HOLDING = "holding"
     NOTE = "note"
+    READING = "reading"
     FINDING = "finding"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import Final
 
@@ -14,7 +14,7 @@ from ullage.sources.objects import Node
 from ullage.sources.store.assembly import Assembly
 from ullage.sources.store.shelf import Shelf, identify
 from ullage.sources.store.slim import Slimmer
-from ullage.sources.watched import WATCHED, Resource, Verb
+from ullage.sources.watched import PODS, WATCHED, Resource, Verb
 from ullage.telemetry.identity import NodeIdentities
 
 _HOSTNAME: Final = "kubernetes.io/hostname"
@@ -27,10 +27,16 @@ class ClusterStore:
     Every method may be called from any thread; calls for one resource must come one after another. Objects are decoded
     before the lock is taken. An object that cannot be read is put aside: what was known of it does not count any more, and
     the state's notes name it.
+
+    Parameters
+    ----------
+    departed
+        Called with the uid of each pod whose deletion a watch event tells, in the thread that brings it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, departed: Callable[[str], None] = lambda _: None) -> None:
         self._lock = threading.Lock()
+        self._departed = departed
         self._slimmer = Slimmer()
         self._assembly = Assembly()
         inventory, notes = self._assembly.inventory, self._assembly.notes
@@ -54,6 +60,8 @@ class ClusterStore:
             identity = identify(raw)
             with self._lock:
                 shelf.delete(identity)
+            if resource == PODS and identity.uid:
+                self._departed(identity.uid)
             return
         found = shelf.read(raw, self._slimmer)
         with self._lock:

@@ -63,18 +63,38 @@ class Trips:
 
     def allowed(self) -> BoolArray:
         """Whether each may go by itself, by the rules of groups and by the nodes that are open to it."""
-        c = self._c
-        allowed: BoolArray = c.open_to[c.place_class[self.who], self.target] | self.returns | ~self.some
-        rows = np.flatnonzero((c.groups.of[self.who] >= 0) & self.some)
-        if len(rows):
-            group = c.groups.of[self.who[rows]]
-            allowed[rows] &= allows(c.groups, self._at.members, group, self.source[rows], self.target[rows])
-        return allowed
+        return may_go(self._c, self._at, self.who, self.source, self.target) | ~self.some
 
     def ruled(self) -> BoolArray:
         """Which belong to a group with rules."""
         ruled: BoolArray = (self._c.groups.of[self.who] >= 0) & self.some
         return ruled
+
+
+def may_go(c: Columns, at: Position, who: IntArray, source: IntArray, target: IntArray) -> BoolArray:
+    """Whether each workload may go from `source` to `target` by rules and open nodes alone.
+
+    Parameters
+    ----------
+    c, at
+        Columns and position.
+    who
+        int64 (..., E).
+    source, target
+        int64 (E,).
+
+    Returns
+    -------
+    BoolArray
+        bool (..., E).
+    """
+    allowed: BoolArray = c.open_to[c.place_class[who], target] | (c.home[who] == target)
+    group = c.groups.of[who]
+    ruled = np.nonzero((group >= 0) & allowed)
+    if len(ruled[0]):
+        column = ruled[-1]
+        allowed[ruled] = allows(c.groups, at.members, group[ruled], source[column], target[column])
+    return allowed
 
 
 class Exchanges:
@@ -94,10 +114,14 @@ class Exchanges:
 
     def borne(self) -> BoolArray:
         """Whether limits bear it, and rules each half of it."""
-        slack = self._at.sums.slack
-        here = (self._takes_here <= np.maximum(slack[self.here], 0.0)).all(axis=1)
-        there = (self._takes_there <= np.maximum(slack[self.there], 0.0)).all(axis=1)
-        return here & there & self.mine.allowed() & self.yours.allowed()
+        return self.fit() & self.mine.allowed() & self.yours.allowed()
+
+    def fit(self) -> BoolArray:
+        """Whether limits bear it."""
+        slack = np.maximum(self._at.sums.slack, 0.0)
+        lanes = (self._takes_here <= slack[self.here]) & (self._takes_there <= slack[self.there])
+        fit: BoolArray = np.logical_and.reduce(lanes, axis=1)
+        return fit
 
     def change(self, factor: float = 0.0) -> FloatArray:
         """Change of cost, without crews, and of rents times `factor`, float64 (E,)."""

@@ -7,49 +7,41 @@ import numpy as np
 from descheduler.policy.engines.search.columns import Columns
 from descheduler.policy.engines.search.exchange import Exchanges
 from descheduler.policy.engines.search.position import Position, restart
-from descheduler.policy.engines.search.rules import allows, carry
+from descheduler.policy.engines.search.rules import carry
 from ullage.model.arrays import IntArray
 
 
 def take_back(columns: Columns, at: Position) -> int:
     """Send workloads home, what gains most first, until each one left is of use; returns how many went."""
     returned = 0
-    while len(rows := _batch(columns, at)):
-        returned += rows.sum()
+    while went := sum(_returned(columns, at, w) for w in _useless(columns, at).tolist()):
+        returned += went
+    if returned:
         restart(columns, at, at.place.copy())
-    return int(returned)
+    return returned
 
 
-def _batch(c: Columns, at: Position) -> IntArray:
-    """Send home all that may and of which no two share a node; returns ones for those that went."""
+def _useless(c: Columns, at: Position) -> IntArray:
+    """Workloads that could go home now by themselves at no cost, those that gain most first."""
     away = c.by_size[at.place[c.by_size] != c.home[c.by_size]].astype(np.int64)
-    here, there = at.place[away].astype(np.int64), c.home[away].astype(np.int64)
-    found = Exchanges(c, at, away, np.full(len(away), -1), here, there)
+    found = _homeward(c, at, away)
     change = found.change()
-    useful = np.flatnonzero(found.borne() & (change <= 0))
-    order = useful[np.lexsort((away[useful], change[useful]))]
-    first = disjoint(order, here, there, len(at.sums.price))
-    passed = np.array(
-        [r for r in first.tolist() if _noted(c, at, int(away[r]), int(here[r]), int(there[r]))], dtype=np.int64
-    )
-    found.carry_out(passed)
-    return np.ones(len(passed), dtype=np.int64)
+    rows = np.flatnonzero(found.borne() & (change <= 0))
+    useless: IntArray = away[rows[np.lexsort((away[rows], change[rows]))]]
+    return useless
 
 
-def disjoint(order: IntArray, here: IntArray, there: IntArray, nodes: int) -> IntArray:
-    """Those of `order` both of whose nodes, out of `nodes`, no earlier one of `order` has."""
-    rank, first = np.arange(len(order)), np.full(nodes, len(order))
-    np.minimum.at(first, here[order], rank)
-    np.minimum.at(first, there[order], rank)
-    kept: IntArray = order[(first[here[order]] == rank) & (first[there[order]] == rank)]
-    return kept
+def _homeward(c: Columns, at: Position, who: IntArray) -> Exchanges:
+    return Exchanges(c, at, who, np.full(len(who), -1), at.place[who].astype(np.int64), c.home[who].astype(np.int64))
 
 
-def _noted(c: Columns, at: Position, w: int, source: int, target: int) -> bool:
-    group = int(c.groups.of[w])
-    if group < 0:
-        return True
-    if not allows(c.groups, at.members, group, source, target):
+def _returned(c: Columns, at: Position, w: int) -> bool:
+    """Send one workload home, unless those that went before it have made it useful or its way impossible."""
+    found = _homeward(c, at, np.array([w]))
+    if found.change()[0] > 0 or not found.borne()[0]:
         return False
-    carry(c.groups, at.members, group, source, target)
+    source, group = int(at.place[w]), int(c.groups.of[w])
+    found.carry_out(np.array([0]))
+    if group >= 0:
+        carry(c.groups, at.members, group, source, int(c.home[w]))
     return True

@@ -7,34 +7,29 @@ Pairs are disjoint, so that all chosen exchanges are made together; only members
 Some rounds match the present node of workloads that are away with their home. They bring workloads home, or exchange them
 with others of the same home, which keeps a search from jamming where room is held at both ends.
 
-All exchanges are priced in float32. Those that beat doing nothing are judged exactly.
+All exchanges are priced in float32, with a first look at limits. Who may not go by the rules takes no part. The few exchanges
+that beat doing nothing by most are judged exactly.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from descheduler.policy.engines.search.columns import Columns
 from descheduler.policy.engines.search.draft import NO_LIMIT
-from descheduler.policy.engines.search.exchange import Exchanges
-from descheduler.policy.engines.search.needless import disjoint
+from descheduler.policy.engines.search.exchange import Exchanges, may_go
 from descheduler.policy.engines.search.position import COST, MADE, Position, fees
 from descheduler.policy.engines.search.rules import allows, carry, count_crew
+from descheduler.policy.engines.search.screen import Float32Array, Screen
 from ullage.model.arrays import FloatArray, IntArray
 
-Float32Array = npt.NDArray[np.float32]
-_SIZE: Final = 60_000
-"""Numbers per array of a round: large enough that calls do not count, small enough for a cache."""
-_FEWEST, _MOST = 4, 19
 _NOISE: Final = 1 << 20
 _REDRAW: Final = 16
 """Rounds after which the lists of who is where are made anew; who has left since counts as nobody."""
-_FINALISTS: Final = 8
+_FINALISTS: Final = 2
 """Exchanges per pair that are judged exactly."""
 _WORTH: Final = 0.05
 """What an exchange that is judged here counts in tries of a compiled kernel, which acts on every one at once."""
@@ -59,7 +54,7 @@ class Pairs:
         self._columns, self._at, self._home_share = columns, at, home
         self._rng = np.random.Generator(np.random.PCG64(seed))
         self._noise = self._rng.gumbel(size=_NOISE).astype(np.float32)
-        self._lanes = _Prices(columns)
+        self._lanes = Screen(columns)
         self._counted = columns.absence.most[0] < NO_LIMIT or bool((columns.absence.quota < NO_LIMIT).any())
         self._draws = self._lanes.draws()
         self.tries = _WORTH * self._draws**2 * (len(at.sums.price) // 2)
@@ -78,7 +73,7 @@ class Pairs:
         return made
 
     def _redraw(self) -> None:
-        movable = self._columns.by_size
+        movable = self._rng.permutation(self._columns.by_size)
         place = self._at.place[movable]
         self._members = movable[np.argsort(place, kind="stable")].astype(np.int64)
         self._count = np.bincount(place, minlength=len(self._at.sums.price))
@@ -100,19 +95,23 @@ class Pairs:
         kept = disjoint(np.arange(len(chosen)), here, there, len(self._count))
         return _Match(here[kept], there[kept], chosen[kept])
 
-    def _draw(self, node: IntArray, first: IntArray | None) -> IntArray:
-        """Workloads of each node, int64 (D, P), -1 for nobody; the first row is nobody."""
-        share = self._rng.random((self._draws, len(node)), dtype=np.float32)
-        slot = self._begin[node] + (share * self._count[node]).astype(np.int64)
+    def _draw(self, node: IntArray, other: IntArray, first: IntArray | None) -> IntArray:
+        """Workloads of each node that may go to the other one, int64 (D, P), -1 for nobody; the first row is nobody."""
+        count = self._count[node]
+        rank = np.arange(self._draws)[:, None]
+        slot = ((self._rng.random(len(node)) * count).astype(np.int64) + rank) % np.maximum(1, count)
         who = np.full((self._draws + 1, len(node)), -1)
-        who[1:] = self._members[np.minimum(slot, len(self._members) - 1)]
+        who[1:] = np.where(
+            rank < count, self._members[np.minimum(self._begin[node] + slot, len(self._members) - 1)], -1
+        )
         if first is not None:
             who[1] = first
-        who[1:][self._at.place[who[1:]] != node] = -1
+        who[(self._at.place[who] != node) | ~may_go(self._columns, self._at, who, node, other)] = -1
         return who
 
     def _round(self, match: _Match, heat: float, factor: float) -> int:
-        mine, yours = self._draw(match.here, match.first), self._draw(match.there, None)
+        mine = self._draw(match.here, match.there, match.first)
+        yours = self._draw(match.there, match.here, None)
         change = self._lanes.changes(self._at, match.here, match.there, mine, yours)
         change += self._extra(mine, match.here, match.there, factor)[:, None]
         change += self._extra(yours, match.there, match.here, factor)[None, :]
@@ -122,7 +121,7 @@ class Pairs:
         i, j = np.divmod(row, len(yours))
         found = Exchanges(self._columns, self._at, mine[i, pair], yours[j, pair], match.here[pair], match.there[pair])
         exact = found.change(factor) - noise[i, j, pair]
-        exact[~found.borne()] = np.inf
+        exact[~found.fit()] = np.inf
         return self._make(found, _least(exact, pair, -noise[0, 0]))
 
     def _some_noise(self, shape: tuple[int, ...], heat: float) -> Float32Array:
@@ -133,14 +132,15 @@ class Pairs:
         return scaled
 
     def _extra(self, who: IntArray, here: IntArray, there: IntArray, factor: float) -> Float32Array:
-        """Fees and rents of each workload, float32 (D, P)."""
+        """Fees and rents of each workload, float32 (D, P); inf for nobody, except that the first row stands for nobody."""
         absence, home = self._columns.absence, self._columns.home[who]
-        extra = (absence.fee[who] + factor * absence.rent[who]) * ((home == here).astype(np.float64) - (home == there))
+        away = (home == here).astype(np.float32) - (home == there)
+        extra: Float32Array = away * (absence.fee + factor * absence.rent).astype(np.float32)[who]
         if len(absence.travel):
-            extra += absence.travel[home, there] - absence.travel[home, here]
-        extra[who < 0] = 0.0
-        rounded: Float32Array = extra.astype(np.float32)
-        return rounded
+            extra += (absence.travel[home, there] - absence.travel[home, here]).astype(np.float32)
+        extra[who < 0] = np.inf
+        extra[0] = 0.0
+        return extra
 
     def _make(self, found: Exchanges, rows: IntArray) -> int:
         """Make the exchanges `rows` of disjoint pairs, as far as the rules of groups and crews bear them."""
@@ -205,69 +205,10 @@ def _least(value: FloatArray, pair: IntArray, nothing: Float32Array) -> IntArray
     return chosen
 
 
-class _Prices:
-    """Prices of lanes in float32, one lane after the other in memory, and buffers that are used again and again."""
-
-    def __init__(self, columns: Columns) -> None:
-        lanes = columns.lanes
-        self._columns = columns
-        self._real = np.flatnonzero(((lanes.hinge != 0) | (lanes.square != 0)).any(axis=0))
-        self._hinge, self._square = (self._rates(x) for x in (lanes.hinge, lanes.square))
-        self._landing = self._by_lane(lanes.landing)
-        self._leaving = self._landing if lanes.leaving is lanes.landing else self._by_lane(lanes.leaving)
-        self._buffer = np.empty(0, dtype=np.float32)
-
-    def _rates(self, rate: FloatArray) -> Float32Array:
-        """Float32 (lanes,) if all nodes have the same, else (lanes, N)."""
-        rates = rate[:, self._real].T.astype(np.float32)
-        return rates[:, 0].copy() if (rates == rates[:, :1]).all() else rates
-
-    def _by_lane(self, demand: FloatArray) -> Float32Array:
-        """Float32 (lanes, W + 1); the last workload is nobody."""
-        by_lane = np.zeros((len(self._real), len(demand) + 1), dtype=np.float32)
-        by_lane[:, :-1] = demand[:, self._real].T
-        return by_lane
-
-    def draws(self) -> int:
-        """How many workloads to draw from each node."""
-        pairs = max(1, len(self._columns.lanes.start) // 2)
-        most = int((_SIZE / (pairs * max(1, len(self._real)))) ** 0.5)
-        return min(_MOST, max(_FEWEST, most - 1))
-
-    def changes(self, at: Position, here: IntArray, there: IntArray, mine: IntArray, yours: IntArray) -> Float32Array:
-        """What the lanes of both nodes cost more after each exchange, float32 (D, D, P)."""
-        over = at.sums.over[:, self._real].T.astype(np.float32)
-        out, into = self._demand(mine, here), self._demand(mine, there)
-        back, away = self._demand(yours, here), self._demand(yours, there)
-        price = self._price((over[:, None, here] + back)[:, None], out[:, :, None], here)
-        price += self._price((over[:, None, there] + into)[:, :, None], away[:, None], there)
-        price -= price[0, 0].copy()
-        return price
-
-    def _demand(self, who: IntArray, node: IntArray) -> Float32Array:
-        """What each workload brings to a node, or takes off it, float32 (lanes, D, P)."""
-        demand = np.take(self._landing, who, axis=1, mode="wrap")
-        if self._leaving is not self._landing:
-            at_home = (self._columns.home[who] == node) & (who >= 0)
-            demand[:, at_home] = self._leaving[:, who[at_home]]
-        return demand
-
-    def _price(self, plus: Float32Array, minus: Float32Array, node: IntArray) -> Float32Array:
-        """Price of ``plus - minus`` on each `node`, float32 (D, D, P)."""
-        shape = np.broadcast_shapes(plus.shape, minus.shape)
-        if self._buffer.size < np.prod(shape):
-            self._buffer = np.empty(int(np.prod(shape)), dtype=np.float32)
-        over = self._buffer[: np.prod(shape)].reshape(shape)
-        np.subtract(plus, minus, out=over)
-        price = _weighed(self._square, over * over, node) if self._columns.lanes.curved else np.float32(0.0)
-        np.maximum(over, 0, out=over)
-        return _weighed(self._hinge, over, node) + price
-
-
-def _weighed(rates: Float32Array, over: Float32Array, node: IntArray) -> Float32Array:
-    """Sum over lanes of rates times `over`, float32 (lanes, D, D, P) to (D, D, P)."""
-    if rates.ndim == 1:
-        flat: Float32Array = rates @ over.reshape(len(over), prod(over.shape[1:]))
-        return flat.reshape(over.shape[1:])
-    weighed: Float32Array = np.einsum("kp,kabp->abp", rates[:, node], over)
-    return weighed
+def disjoint(order: IntArray, here: IntArray, there: IntArray, nodes: int) -> IntArray:
+    """Those of `order` both of whose nodes, out of `nodes`, no earlier one of `order` has."""
+    rank, first = np.arange(len(order)), np.full(nodes, len(order))
+    np.minimum.at(first, here[order], rank)
+    np.minimum.at(first, there[order], rank)
+    kept: IntArray = order[(first[here[order]] == rank) & (first[there[order]] == rank)]
+    return kept

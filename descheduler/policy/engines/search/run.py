@@ -1,8 +1,9 @@
 """One search from beginning to end.
 
-First a short anneal, so that there is a good plan early. Where there is much time for each workload, two colder ones show
-whether it pays to stay near home. Then a long one, as hot as the number of tries that the first one made in its time allows,
-or not much hotter than the colder one that did better. Last the fees: whoever needs not be away goes home.
+First a short anneal, so that there is a good plan early. Where there is much time for each workload, colder ones from home show
+whether it may pay to stay near home. Then a long one, as hot as the number of tries that the first one made in its time allows;
+it shares its time with another one from home, not much hotter than the last colder one that did better. What does well in
+little time need not do well in much, so both have their turn. Last the fees: whoever needs not be away goes home.
 """
 
 from __future__ import annotations
@@ -25,8 +26,11 @@ from ullage.model.arrays import Int32Array
 
 _FIRST: Final = 0.02
 _EARLY: Final = 0.06
+_SHARED: Final = 0.42
 _MAIN: Final = 0.7
-"""Progress at which the first anneal, all early ones, and the long one end."""
+_LAST: Final = 0.98
+"""Progress at which the first anneal, all early ones, the long one if it shares its time, or if it does not, and the one for
+fees end; the rest is for taking back."""
 _PLENTY: Final = 200_000.0
 """Tries per workload, in the units of a compiled kernel, from which the colder anneals are tried."""
 _COLDER: Final = (0.1, 0.01, 0.001)
@@ -137,22 +141,28 @@ class _Search:
     def run(self, style: Style) -> None:
         """All parts; `at` ends at the best places."""
         home = self.at.place.copy()
-        chosen = self._early(home, style)
-        if chosen.near_home:
+        chosen, colder = self._early(home, style)
+        self._main(chosen, _EARLY, _MAIN if colder is None else _SHARED)
+        if colder is not None:
+            found = self.best.cost
             restart(self.columns, self.at, home)
-        self._anneal(Schedule(chosen.hot, chosen.cold, rent=chosen.rent), _EARLY, _MAIN)
+            self._main(colder, _SHARED, _MAIN)
+            chosen = colder if self.best.cost < found else chosen
         restart(self.columns, self.at, self.best.place)
-        self._anneal(Schedule(chosen.cold, chosen.icy, frozen=0.1), _MAIN, 1.0)
+        self._anneal(Schedule(chosen.cold, chosen.icy, frozen=0.1), _MAIN, _LAST)
         restart(self.columns, self.at, self.best.place)
 
-    def _early(self, home: Int32Array, style: Style) -> Scale:
-        """Scale for the long anneal, by what short ones find."""
+    def _main(self, by: Scale, begin: float, end: float) -> None:
+        self._anneal(Schedule(by.hot, by.cold, rent=by.rent), begin, end)
+
+    def _early(self, home: Int32Array, style: Style) -> tuple[Scale, Scale | None]:
+        """Scale for the long anneal, and one for a colder one from home if a short one of that kind does better."""
         early, before = style.scaling(self.columns, 0.0), self.best.cost
         self._anneal(Schedule(early.hot, early.icy, rent=early.rent), 0.0, _FIRST)
         tries = self.budget.steps * self.mover.tries / max(_FIRST, self.budget.progress())
-        chosen = style.scaling(self.columns, tries)
+        chosen, promising = style.scaling(self.columns, tries), None
         if tries < _PLENTY * len(self.columns.by_size):
-            return chosen
+            return chosen, promising
         step = (_EARLY - _FIRST) / len(_COLDER)
         for i, colder in enumerate(_COLDER):
             found = self.best.cost
@@ -160,8 +170,8 @@ class _Search:
             hot, begin = early.hot * colder, _FIRST + i * step
             self._anneal(Schedule(hot, early.icy, rent=early.rent), begin, begin + step)
             if found - self.best.cost > _CLEARLY * (before - found):
-                chosen = chosen.at_most(2 * hot)
-        return chosen
+                promising = chosen.at_most(2 * hot)
+        return chosen, promising
 
     def _anneal(self, schedule: Schedule, begin: float, end: float) -> None:
         anneal(self.columns, self.at, self.mover, schedule, Part(self.budget, begin, end), self.best)

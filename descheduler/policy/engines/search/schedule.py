@@ -74,8 +74,6 @@ class Scale:
         Below `cold`, down to here, fees of moves do.
     rent
         Factor on rents at the start.
-    near_home
-        Whether to begin where everyone is at home again.
     """
 
     swing: float
@@ -83,11 +81,10 @@ class Scale:
     cold: float
     icy: float
     rent: float = RENT
-    near_home: bool = False
 
     def at_most(self, hot: float) -> Scale:
-        """The same, but no hotter, and beginning at home."""
-        return replace(self, hot=min(self.hot, hot), cold=min(self.cold, 0.1 * hot), near_home=True)
+        """The same, but no hotter."""
+        return replace(self, hot=min(self.hot, hot), cold=min(self.cold, 0.1 * hot))
 
 
 def lane_prices(lanes: Lanes) -> FloatArray:

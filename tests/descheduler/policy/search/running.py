@@ -11,7 +11,7 @@ from descheduler.policy.engines.search.position import Position, position
 from descheduler.policy.engines.search.run import Style, mover, search
 from descheduler.policy.pace import Steps
 
-STEPS = {"numpy": 640, "numba": 64 << 16}
+STEPS = {"numpy": 384, "numba": 32 << 16}
 """Enough for instances that can be solved by trying everything."""
 
 

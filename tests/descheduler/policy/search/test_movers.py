@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.util import find_spec
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from benchmarks.reassignment_checker import cost, faults
+from benchmarks.reassignment_instance import columns
+from benchmarks.reassignment_runs import judged
+from descheduler.policy.engines.search.position import AWAY, PEAK, position
+from descheduler.policy.engines.search.run import Style, search
+from descheduler.policy.pace import Steps
+from tests.descheduler.policy.search.instances import instance, instances, optimum
+from tests.descheduler.policy.search.running import STEPS, begun, differences, solved
+
+KERNELS = ("numpy", "numba") if find_spec("numba") else ("numpy",)
+some = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@some
+@given(instances(), st.integers(1, 400), st.sampled_from((0.0, 1.0, 30.0, 1e9)), st.sampled_from((0.0, 0.5)))
+def test_columns_stay_what_places_make_them(kernel, given_instance, steps, heat, factor):
+    model, initial = given_instance
+    c, at, mover = begun(model, initial, kernel)
+    mover.advance(steps if kernel == "numba" else 1 + steps // 10, heat, factor)
+    assert differences(c, at) == []
+    assert faults(model, initial, at.place) == []
+    assert cost(model, initial, at.place) == round(at.cost())
+
+
+@pytest.mark.skipif("numba" not in KERNELS, reason="the kernel counts who is away at every step")
+@some
+@given(instances(), st.integers(1, 400))
+def test_the_kernel_counts_who_is_away(given_instance, steps):
+    c, at, mover = begun(*given_instance, "numba")
+    mover.advance(steps, 20.0, 0.1)
+    fresh = position(c, at.place.copy())
+    assert at.gone.counts[[PEAK, AWAY]].tolist() == fresh.gone.counts[[PEAK, AWAY]].tolist()
+    assert at.gone.of_crew.tolist() == fresh.gone.of_crew.tolist()
+    assert at.totals.tolist() == pytest.approx(fresh.totals.tolist())
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_without_heat_nothing_gets_dearer(kernel):
+    first, last = 0.0, 0.0
+    for seed in range(5):
+        model, initial = instance(seed, 40, 8)
+        _, at, mover = begun(replace(model, service_weight=0), initial, kernel, seed)
+        costs = [at.cost()]
+        for _ in range(20):
+            mover.advance(8, 0.0, 0.0)
+            costs.append(at.cost())
+        assert costs == sorted(costs, reverse=True)
+        first, last = first + costs[0], last + costs[-1]
+    assert last < 0.99 * first
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("seed", range(6))
+def test_small_instances_are_solved_to_the_optimum(kernel, seed):
+    model, initial = instance(seed, 6, 4)
+    best = solved(model, initial, kernel)
+    assert faults(model, initial, best.place) == []
+    assert cost(model, initial, best.place) == round(best.cost)
+    assert round(best.cost) == optimum(model, initial)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_every_improvement_is_feasible_and_costs_what_is_said(kernel):
+    """Room that is held at both ends included; the checker shares nothing with the search."""
+    told = 0
+    for seed in range(4):
+        model, initial = instance(seed, 80, 10, 3)
+        costs, wrong = [], []
+
+        def tell(place, found, model=model, initial=initial, costs=costs, wrong=wrong):
+            costs.append(found)
+            wrong += judged(model, initial, place, found)
+
+        best = search(columns(model, initial), initial, lambda: Steps(STEPS[kernel]), Style(kernel, seed), tell)
+        assert wrong == []
+        assert costs == sorted(costs, reverse=True)
+        assert min(costs, default=best.cost) == best.cost
+        told += len(costs)
+    assert told > 6
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@settings(max_examples=15, deadline=None)
+@given(instances(processes=5, machines=3), st.integers(0, 9))
+def test_nothing_is_better_than_the_optimum(kernel, given_instance, seed):
+    model, initial = given_instance
+    best = solved(model, initial, kernel, seed=seed, share=0.1)
+    assert optimum(model, initial) <= round(best.cost) <= cost(model, initial, initial)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_steps_and_seed_decide_everything(kernel):
+    model, initial = instance(3, 120, 12, 3)
+    first, again, other = (solved(model, initial, kernel, seed=seed, share=0.1).place for seed in (1, 1, 2))
+    assert first.tolist() == again.tolist()
+    assert first.tolist() != other.tolist()
+
+
+@pytest.mark.skipif("numba" not in KERNELS, reason="one kernel only")
+def test_both_kernels_come_to_much_the_same():
+    model, initial = instance(11, 150, 12, 3)
+    start = cost(model, initial, initial)
+    one, other = (solved(model, initial, kernel, share=0.5).cost for kernel in KERNELS)
+    assert one < start
+    assert abs(one - other) < 0.05 * start
