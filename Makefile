@@ -29,8 +29,8 @@ run: $(READY) ## Plan the bundled example cluster: print the plan, write the HTM
 test: $(READY) ## Run the tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
-test-slow: $(READY) ## Run the tests that take minutes each: acting on a control plane, hours of noise
-	ULLAGE_SLOW=1 $(BIN)/python -m pytest tests/e2e_acting tests/descheduler/loop/test_steady_noise.py $(ARGS)
+test-slow: $(READY) ## Run the tests that take minutes each: acting on a control plane
+	ULLAGE_SLOW=1 $(BIN)/python -m pytest tests/e2e_acting $(ARGS)
 
 lint: $(READY) ## Check format and lint
 	$(BIN)/ruff format --check .

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 
 import pytest
@@ -16,9 +15,6 @@ settings.register_profile("ullage", deadline=None, suppress_health_check=[Health
 settings.load_profile("ullage")
 
 pytest_plugins = ["tests.controlplane.fixtures"]
-
-# Minutes each, some of them tens of minutes: `make test-slow` runs them.
-collect_ignore_glob = [] if os.environ.get("ULLAGE_SLOW") else ["e2e_acting/*", "descheduler/loop/test_steady_noise.py"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
