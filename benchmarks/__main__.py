@@ -22,6 +22,7 @@ BENCHMARKS: Final = {
     "scoring_core": "One pod against 500 to 150,000 nodes, beside one pass over the same columns",
     "burst": "200 identical pods while metrics stand still, against an oracle that knows every placement",
     "live_store": "The live state: cold start, events, publishing and memory at 5,000 nodes and 100,000 pods",
+    "live_cluster": "All of the live state at that size, over TLS: an API server and a Prometheus, without and with VMs",
     "extender_http": "The extender: parse to bytes, loopback beside canned bytes and Go, Node objects, memory",
     "standin_nodes": "5,000 nodes without machines on a real control plane, until all of them take pods",
     "control_plane": "Pods per second of a real kube-scheduler: no extender, one that does nothing, ours",

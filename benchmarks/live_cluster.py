@@ -42,8 +42,8 @@ from ullage.telemetry.readings import Problem, Readings
 NODES: Final = 5_000
 WORKLOADS: Final = 100_000
 VM_SHARES: Final = (0.0, 0.7)
-ALLOCATOR: Final = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072"}
-"""Large blocks go back to the system when they are free, and threads share their heaps."""
+ALLOCATOR: Final = {"MALLOC_MMAP_THRESHOLD_": "131072"}
+"""Large blocks go back to the system when they are free."""
 REFRESH_SECONDS: Final = 60.0
 EVENTS_PER_SECOND: Final = 1_000
 EVENTS_FOR_SECONDS: Final = 25.0

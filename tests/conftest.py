@@ -21,4 +21,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test on a real control plane that fails is run again: timeouts there say how busy the machine is."""
     for item in items:
         if item.get_closest_marker("xdist_group") is not None:
-            item.add_marker(pytest.mark.flaky(reruns=3))
+            item.add_marker(pytest.mark.flaky(reruns=2))

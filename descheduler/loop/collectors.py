@@ -14,7 +14,7 @@ from descheduler.acting.breakers import BREAKERS
 from descheduler.acting.budgets import Flying
 from descheduler.acting.course import Phase
 from descheduler.executors.taint import KEY
-from descheduler.loop.catalogue import counts, gauge, gauges
+from descheduler.loop.catalogue import FAMILIAR, counts, gauge, gauges
 from descheduler.policy.plan import NodeClass, RebalancePlan
 from ullage.config.schema import Thresholds
 from ullage.model.codes import CODES
@@ -178,7 +178,7 @@ class FamiliarCollector(Collector):
 
 
 def _fork(name: str) -> str:
-    return f"descheduler_lownodeutilization_{name}"
+    return f"{FAMILIAR}lownodeutilization_{name}"
 
 
 def _uses(plan: RebalancePlan) -> Iterator[tuple[tuple[str, str], float]]:

@@ -111,8 +111,8 @@ class Planning(Section, frozen=True):
     search_time_limit_seconds
         Seconds for which the search engine looks for a better plan. 10 s are enough for 1,000 nodes and 20,000 workloads.
     search_kernel
-        What the search engine computes with: numba, which needs the extra ``ullage[kernel]`` and tries about ten times as much
-        in the same time, or numpy; auto takes numba if it is installed.
+        What the search engine computes with: numba, which needs the extra ``ullage[kernel]`` and tries far more in the same
+        time, or numpy; auto takes numba if it is installed.
     seed
         Seed of all that is random in an engine. Another seed gives another plan of about the same cost.
     rounds
