@@ -111,9 +111,15 @@ def observe(where: Where, config: Configuration, timeout_seconds: float) -> Clus
 
     Raises
     ------
+    InputError
+        It is a file that cannot be used.
     UllageError
         The cluster cannot be reached, or is not known in time.
     """
+    if where.snapshot is not None:
+        from ullage.sources.inputs import load
+
+        return load([str(where.snapshot)])
     source = open_briefly(where, config)
     source.start()
     try:
