@@ -41,6 +41,11 @@ class Evictions:
 
     def ask(self, namespace: str, pod: Pod) -> Receipt:
         """Ask for it; raises `HeldBackError` if it was not sent."""
+        receipt = self._asked(namespace, pod)
+        self._writer.evictions[receipt.code] += 1
+        return receipt
+
+    def _asked(self, namespace: str, pod: Pod) -> Receipt:
         try:
             reply = self._writer.write("POST", _path(namespace, pod), self._body(namespace, pod))
             answers.check_reply(reply)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias
@@ -41,11 +42,17 @@ class Writer:
         The API server; reads go to it directly.
     guard
         Asked before every write: leadership and the kill switch.
+
+    Attributes
+    ----------
+    evictions
+        Requests for evictions that were sent, by code of what the answer means.
     """
 
     def __init__(self, connection: Connection, guard: Guard) -> None:
         self.connection = connection
         self._guard = guard
+        self.evictions: Counter[str] = Counter()
 
     def write(
         self,

@@ -47,6 +47,9 @@ class ActingHands(Hands, Protocol):
     def requests(self) -> Mapping[tuple[str, str], int]:
         """Requests to the API server for acting, by verb and status."""
 
+    def evictions(self) -> Mapping[str, int]:
+        """Requests for evictions, by code of what the answer means."""
+
     def start(self) -> None:
         """Take part in the election."""
 
@@ -129,6 +132,7 @@ class Descheduler:
             leads=lambda: hands.leads_since_seconds is not None,
             transitions=lambda: hands.transitions,
             requests=lambda: dict(hands.requests()),
+            evictions=lambda: dict(hands.evictions()),
             thresholds=thresholds,
         )
 

@@ -47,8 +47,8 @@ LOOP: Final = (
         ("leader_transitions_total", "", "How often this replica became the leader."),
         (
             "api_requests_total",
-            "verb code",
-            "Requests to the API server for acting; code is error where no answer came.",
+            "purpose verb code",
+            "Requests to the API server for watching and for acting; code is error where no answer came.",
         ),
     ),
     *_own(
@@ -73,6 +73,7 @@ ACTING: Final = (
         ("moves_total", "executor phase", "Moves that came into a phase; Running is begun."),
         ("moves_ended_total", "phase code", "Moves that ended, by code; a series begins with its first event."),
         ("blocked_total", "code", "Cycles in which something was held back, by code of budget, breaker or guard."),
+        ("eviction_requests_total", "code", "Requests for evictions that were sent, by what the answer means."),
         ("taint_changes_total", "change", "Soft taints that were added, renewed, removed, or could not be changed."),
     ),
     *_own("histogram", ("move_duration_seconds", "executor", "Duration of moves that succeeded.")),
@@ -87,19 +88,21 @@ ACTING: Final = (
         ("taints", "key", "Nodes that carry our soft taint."),
     ),
 )
-HEALTH: Final = _own(
-    "gauge",
-    ("synced", "", "Whether every needed resource was listed."),
-    ("watch_lag_seconds", "kind", "Time since something was last heard of a resource."),
-    ("objects", "kind", "Objects that are held."),
-    ("objects_quarantined", "kind", "Objects that cannot be read."),
-    ("relists", "kind", "Lists after the first one."),
-    ("watch_failing", "kind", "Whether a watch fails at the moment."),
-    ("metrics_age_seconds", "source", "Time since a source of measures last answered."),
-    ("metrics_duration_seconds", "source", "Duration of its last answer."),
-    ("metrics_failing", "source", "Whether it fails at the moment."),
-    ("metrics_rejected", "why", "Values of the newest answers that cannot be used."),
-    ("nodes_set_aside", "code", "Nodes that cannot be judged, by code."),
+HEALTH: Final = (
+    *_own("counter", ("relists_total", "kind why", "Lists after the first one, by why they were needed.")),
+    *_own(
+        "gauge",
+        ("synced", "", "Whether every needed resource was listed."),
+        ("watch_lag_seconds", "kind", "Time since something was last heard of a resource."),
+        ("objects", "kind", "Objects that are held."),
+        ("objects_quarantined", "kind", "Objects that cannot be read."),
+        ("watch_failing", "kind", "Whether a watch fails at the moment."),
+        ("metrics_age_seconds", "source", "Time since a source of measures last answered."),
+        ("metrics_duration_seconds", "source", "Duration of its last answer."),
+        ("metrics_failing", "source", "Whether it fails at the moment."),
+        ("metrics_rejected", "why", "Values of the newest answers that cannot be used."),
+        ("nodes_set_aside", "code", "Nodes that cannot be judged, by code."),
+    ),
 )
 EXISTING: Final = (
     Told(

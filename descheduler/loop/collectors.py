@@ -13,6 +13,7 @@ from descheduler.acting.actor import Acted
 from descheduler.acting.breakers import BREAKERS
 from descheduler.acting.budgets import Flying
 from descheduler.acting.course import Phase
+from descheduler.executors.answers import EVICTION
 from descheduler.executors.taint import KEY
 from descheduler.loop.catalogue import FAMILIAR, counts, gauge, gauges
 from descheduler.policy.plan import NodeClass, RebalancePlan
@@ -24,12 +25,12 @@ from ullage.sources.ports import Health, KindHealth, ReadingHealth
 
 _MOVE_CODES: Final = tuple(code.name for code in CODES.values() if code.topic is Topic.MOVE)
 _REJECTED: Final = ("nan", "inf", "range", "stale", "future", "missing", "duplicate", "unit", "implausible", "frozen")
+_EVICTION_CODES: Final = ("eviction-accepted", *{rule.code for rule in EVICTION})
 _CLASSES: Final = {NodeClass.UNDER: 0, NodeClass.FIT: 1, NodeClass.OVER: 2}
 _KIND_GAUGES: Final[tuple[tuple[str, Callable[[KindHealth], float]], ...]] = (
     ("watch_lag_seconds", lambda k: k.lag_seconds),
     ("objects", lambda k: k.objects),
     ("objects_quarantined", lambda k: k.quarantined),
-    ("relists", lambda k: k.relists),
     ("watch_failing", lambda k: float(bool(k.error))),
 )
 _SOURCE_GAUGES: Final[tuple[tuple[str, Callable[[ReadingHealth], float]], ...]] = (
@@ -90,29 +91,51 @@ class ActingCollector(Collector):
 
 
 class LeadCollector(Collector):
-    """Our part in the election, and what was asked of the API server.
+    """Our part in the election.
 
     Parameters
     ----------
     leads, transitions
         Whether we lead, and how often we became the leader.
-    requests
-        Requests by verb and status.
     """
 
-    def __init__(
-        self,
-        leads: Callable[[], bool],
-        transitions: Callable[[], int],
-        requests: Callable[[], dict[tuple[str, str], int]],
-    ) -> None:
-        self._leads, self._transitions, self._requests = leads, transitions, requests
+    def __init__(self, leads: Callable[[], bool], transitions: Callable[[], int]) -> None:
+        self._leads, self._transitions = leads, transitions
 
     def collect(self) -> Iterator[Metric]:
         """Figures, made when they are asked for."""
         yield gauge("leader", float(self._leads()))
         yield counts("leader_transitions_total", [((), self._transitions())])
-        yield counts("api_requests_total", sorted(self._requests().items()))
+
+
+class RequestCollector(Collector):
+    """What was asked of the API server.
+
+    Parameters
+    ----------
+    health
+        What the source says of itself, its requests included.
+    requests
+        Requests for acting, by verb and status.
+    evictions
+        Those for evictions, by code of what the answer means.
+    """
+
+    def __init__(
+        self,
+        health: Callable[[], Health],
+        requests: Callable[[], dict[tuple[str, str], int]],
+        evictions: Callable[[], dict[str, int]],
+    ) -> None:
+        self._health, self._requests, self._evictions = health, requests, evictions
+
+    def collect(self) -> Iterator[Metric]:
+        """Figures, made when they are asked for."""
+        watching = [(("watching", verb, code), count) for verb, code, count in self._health().requests]
+        acting = [(("acting", *sent), count) for sent, count in sorted(self._requests().items())]
+        yield counts("api_requests_total", [*watching, *acting])
+        answered = dict.fromkeys(_EVICTION_CODES, 0) | self._evictions()
+        yield counts("eviction_requests_total", sorted(answered.items()))
 
 
 class HealthCollector(Collector):
@@ -133,6 +156,7 @@ class HealthCollector(Collector):
         yield gauge("synced", float(health.is_synced))
         for name, of_kind in _KIND_GAUGES:
             yield gauges(name, [(k.resource, of_kind(k)) for k in health.kinds])
+        yield counts("relists_total", [((k.resource, why), n) for k in health.kinds for why, n in k.relists.items()])
         for name, of_source in _SOURCE_GAUGES:
             yield gauges(name, [(s.source, of_source(s)) for s in health.readings])
         rejected = Count(dict.fromkeys(_REJECTED, 0))

@@ -83,7 +83,7 @@ class LiveHands:
         election = Election(kube_lease, self.identity, timing, clocks, seed=secrets.randbits(32))
         self.leadership = Leadership(election, self._changed, clocks.wall)
         self._connection = connect()
-        writer = Writer(self._connection, self.leadership.why_not)
+        self._writer = writer = Writer(self._connection, self.leadership.why_not)
         self._events = Events(writer, self.identity)
         self._taints = SoftTaints(writer)
         ports = Ports(
@@ -141,6 +141,10 @@ class LiveHands:
     def requests(self) -> Mapping[tuple[str, str], int]:
         """Requests to the API server by verb and status, but for those of the election."""
         return self._connection.requests()
+
+    def evictions(self) -> Mapping[str, int]:
+        """Requests for evictions, by code of what the answer means."""
+        return self._writer.evictions
 
     def _off(self) -> Acted:
         try:

@@ -76,6 +76,10 @@ class Rehearsal:
         """None was sent."""
         return {}
 
+    def evictions(self) -> Mapping[str, int]:
+        """None was asked for."""
+        return {}
+
     def moves(self) -> tuple[Moved, ...]:
         """Nothing was begun."""
         return ()

@@ -23,6 +23,7 @@ from descheduler.loop.collectors import (
     HealthCollector,
     LeadCollector,
     PlanCollector,
+    RequestCollector,
 )
 from descheduler.loop.cycle import Cycle, Result
 from descheduler.policy.plan import RebalancePlan
@@ -57,6 +58,8 @@ class Sources:
         Whether this replica leads, and how often it became the leader.
     requests
         Requests to the API server for acting, by verb and status.
+    evictions
+        Those for evictions, by code of what the answer means.
     thresholds
         Thresholds in effect.
     """
@@ -65,6 +68,7 @@ class Sources:
     leads: Callable[[], bool] = lambda: False
     transitions: Callable[[], int] = lambda: 0
     requests: Callable[[], dict[tuple[str, str], int]] = dict
+    evictions: Callable[[], dict[str, int]] = dict
     thresholds: Callable[[], Thresholds] = Thresholds
 
 
@@ -96,8 +100,9 @@ class Metrics:
         _gauge(self.registry, "ullage_build_info").labels(__version__).set(1)
         self._moves = _Moves(self.registry, by_node=by_node)
         self._plan, self._acting = PlanCollector(by_node=by_node), ActingCollector()
-        lead = LeadCollector(sources.leads, sources.transitions, sources.requests)
-        for each in (self._plan, self._acting, lead, HealthCollector(sources.health)):
+        lead = LeadCollector(sources.leads, sources.transitions)
+        requests = RequestCollector(sources.health, sources.requests, sources.evictions)
+        for each in (self._plan, self._acting, lead, requests, HealthCollector(sources.health)):
             self.registry.register(each)
         if by_node:
             self.registry.register(FamiliarCollector(self._plan, sources.thresholds))

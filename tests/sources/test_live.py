@@ -13,7 +13,7 @@ from tests.sources.kube_api.server import FakeApi
 from tests.sources.live_parts import CountingWindows, ListedSource, NodeStore, comes_to
 from ullage.sources.kube_api.clock import SystemClock
 from ullage.sources.kube_api.connection import Connection, Limits
-from ullage.sources.kube_api.reflector import Server
+from ullage.sources.kube_api.reflector import Server, Why
 from ullage.sources.live import LiveSource, LiveTiming, Parts
 from ullage.sources.polling import PollTiming
 from ullage.sources.watched import MACHINES, NODES, Resource
@@ -69,8 +69,9 @@ def test_states_follow_the_cluster() -> None:
         kinds = {each.resource: each for each in health.kinds}
         assert (kinds["nodes"].objects, kinds["nodes"].is_served) == (2, True)
         assert (kinds[MACHINES.name].objects, kinds[MACHINES.name].is_served) == (0, False)
-        assert found.source.requests()["GET", "200"] >= 2
-        assert set(found.source.relists()) == {"nodes", MACHINES.name}
+        requests = {(verb, code): count for verb, code, count in health.requests}
+        assert requests["GET", "200"] >= 2
+        assert kinds["nodes"].relists == dict.fromkeys((why.value for why in Why), 0)
 
 
 def test_without_changes_the_state_stays_the_same() -> None:

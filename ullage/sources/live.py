@@ -166,17 +166,9 @@ class LiveSource:
         counts = self._parts.store.counts()
         kinds = tuple(_counted(each.health(), counts.get(each.resource, (0, 0))) for each in self._reflectors)
         is_synced = all(each.is_synced for each in kinds) and not self._error
-        return Health(is_synced, kinds, self._poller.health(), self._shown[1])
-
-    def relists(self) -> Mapping[str, Mapping[str, int]]:
-        """How often each resource was listed anew, by reason."""
-        return {
-            each.resource.name: {why.value: count for why, count in each.relists().items()} for each in self._reflectors
-        }
-
-    def requests(self) -> Mapping[tuple[str, str], int]:
-        """Requests to the API server by verb and status; ``error`` where no answer came."""
-        return self._parts.server.connection.requests()
+        requests = self._parts.server.connection.requests()
+        counted = tuple((verb, code, count) for (verb, code), count in sorted(requests.items()))
+        return Health(is_synced, kinds, self._poller.health(), self._shown[1], counted)
 
     def _reflector(self, resource: Resource) -> Reflector:
         parts = self._parts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 import msgspec
@@ -29,7 +29,7 @@ class KindHealth(msgspec.Struct, frozen=True, gc=False):
     lag_seconds
         Seconds since something was last heard (event, bookmark or list); NaN before the first.
     relists
-        How often it was listed anew after the first time.
+        How often it was listed anew after the first time, by reason.
     error
         Why it cannot be watched at the moment; empty if it can.
     """
@@ -40,7 +40,7 @@ class KindHealth(msgspec.Struct, frozen=True, gc=False):
     objects: int = 0
     quarantined: int = 0
     lag_seconds: float = float("nan")
-    relists: int = 0
+    relists: Mapping[str, int] = msgspec.field(default_factory=dict)
     error: str = ""
 
 
@@ -77,12 +77,25 @@ class SetAside(msgspec.Struct, frozen=True, gc=False, order=True):
 
 
 class Health(msgspec.Struct, frozen=True, gc=False):
-    """How well a source knows the cluster."""
+    """How well a source knows the cluster.
+
+    Attributes
+    ----------
+    is_synced
+        Whether every resource that is needed was listed.
+    kinds, readings
+        How well watched resources are known, and how well sources of measures answer.
+    set_aside
+        Nodes that cannot be judged.
+    requests
+        Requests to the API server so far: verb, HTTP status (``error`` where no answer came), how many.
+    """
 
     is_synced: bool = False
     kinds: tuple[KindHealth, ...] = ()
     readings: tuple[ReadingHealth, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
+    requests: tuple[tuple[str, str, int], ...] = ()
 
 
 class StateSource(Protocol):

@@ -65,6 +65,7 @@ def test_budget_that_is_used_up_is_asked_again_later(world: World, executor: Evi
     receipt = executor.begin(STEP)
     assert (receipt.verdict, receipt.code, receipt.retry_after_seconds) == (Verdict.LATER, "disruption-budget", 5.0)
     assert executor.begin(STEP).verdict is Verdict.UNDER_WAY
+    assert world.writer.evictions == {"disruption-budget": 1, "eviction-accepted": 1}
 
 
 def test_failure_hidden_in_a_success(world: World, executor: EvictExecutor) -> None:

@@ -109,7 +109,11 @@ def test_metrics_tell_of_cycles_nodes_moves_and_of_what_is_known(tmp_path):
     source = GivenSource(hot())
     source.told = Health(
         is_synced=True,
-        kinds=(KindHealth("pods", is_synced=True, objects=7, quarantined=1, lag_seconds=2.5, relists=3, error="x"),),
+        kinds=(
+            KindHealth(
+                "pods", is_synced=True, objects=7, quarantined=1, lag_seconds=2.5, relists={"gone": 3}, error="x"
+            ),
+        ),
         readings=(ReadingHealth("prometheus", 4.0, 0.5, (Problem("nan", "NaN", 6), Problem("nan", "NaN", 2))),),
         set_aside=(SetAside("n9", "stale", "old"),),
     )
@@ -124,7 +128,7 @@ def test_metrics_tell_of_cycles_nodes_moves_and_of_what_is_known(tmp_path):
         assert found["moves_proposedrelieve"] == 1
         assert found["moves_proposedevacuate"] == 0
         assert found["node_utilization_ration1,cpu"] == pytest.approx(0.875)
-        assert (found["objectspods"], found["objects_quarantinedpods"], found["relistspods"]) == (7, 1, 3)
+        assert (found["objectspods"], found["objects_quarantinedpods"], found["relists_totalpods,gone"]) == (7, 1, 3)
         assert (found["watch_failingpods"], found["watch_lag_secondspods"]) == (1, 2.5)
         assert (found["metrics_age_secondsprometheus"], found["metrics_rejectednan"]) == (4.0, 8)
         assert found["nodes_set_asidestale"] == 1

@@ -33,7 +33,10 @@ def relief() -> RebalancePlan:
 def everything() -> Metrics:
     """Metrics of which each has a sample."""
     health = Health(
-        kinds=(KindHealth("pods"),), readings=(ReadingHealth("prometheus"),), set_aside=(SetAside("n3", "stale", ""),)
+        kinds=(KindHealth("pods", relists={"gone": 4}),),
+        readings=(ReadingHealth("prometheus"),),
+        set_aside=(SetAside("n3", "stale", ""),),
+        requests=(("GET", "200", 9),),
     )
     metrics = Metrics(
         Sources(
@@ -41,6 +44,7 @@ def everything() -> Metrics:
             leads=lambda: True,
             transitions=lambda: 2,
             requests=lambda: {("POST", "201"): 3},
+            evictions=lambda: {"disruption-budget": 5},
             thresholds=lambda: Thresholds(cpu=Band(0.4, 0.8, 0.7)),
         )
     )
@@ -157,7 +161,14 @@ def test_people_of_the_existing_descheduler_find_their_gauges():
     assert (found[f"{fork}node_classification n1"], found[f"{fork}node_classification n2"]) == (2, 0)
     assert f"{fork}node_classification n3" not in found
     assert found[f"{fork}threshold_mode"] == 0
-    assert (found["leader_transitions_total"], found["api_requests_total 201 POST"]) == (2, 3)
+    assert found["leader_transitions_total"] == 2
+
+
+def test_requests_are_told_by_what_they_are_for_and_lists_by_why():
+    found = figures(everything())
+    assert (found["api_requests_total 201 acting POST"], found["api_requests_total 200 watching GET"]) == (3, 9)
+    assert (found["eviction_requests_total disruption-budget"], found["eviction_requests_total evacuating"]) == (5, 0)
+    assert found["relists_total pods gone"] == 4
 
 
 def test_without_metrics_by_node_no_series_names_one():

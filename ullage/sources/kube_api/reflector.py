@@ -12,7 +12,6 @@ import logging
 import math
 import threading
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from random import Random
@@ -178,13 +177,9 @@ class Reflector:
             is_served=at.is_served,
             is_synced=at.is_synced,
             lag_seconds=self._clock.monotonic() - at.heard_at_seconds,
-            relists=sum(at.relists.values()),
+            relists={why.value: at.relists[why] for why in Why},
             error=at.error,
         )
-
-    def relists(self) -> Mapping[Why, int]:
-        """How often it was listed anew, by reason."""
-        return {why: self._at.relists[why] for why in Why}
 
     def _run(self) -> None:
         while not self._stop.is_set():
