@@ -51,7 +51,7 @@ class Known:
 
     def some(self, positions: IntArray) -> list[str]:
         """The names at some positions."""
-        return [self._names[row] for row in self._rows[positions].tolist()]
+        return list(map(self._names.__getitem__, self._rows.take(positions).tolist()))
 
 
 class NameTable:

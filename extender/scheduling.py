@@ -349,6 +349,5 @@ def _counted(verdict: Verdict, rows: IntArray) -> _Counted:
     only = int(rows[~verdict.rejected][0]) if left == 1 else None
     if not len(verdict.positions):
         return _Counted((), only)
-    counts = np.bincount(verdict.code).tolist()
-    found = zip(verdict.codes[1:], counts[1:], strict=False)
-    return _Counted(tuple((code, count) for code, count in found if count), only)
+    counts = np.bincount(verdict.code.take(verdict.positions)).tolist()
+    return _Counted(tuple((verdict.codes[code], count) for code, count in enumerate(counts) if count), only)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
@@ -79,6 +78,8 @@ class Verdict:
     ----------
     code
         int16 (n,), index into `codes`; 0 is kept.
+    positions
+        int64 (k,), positions of the rows that are rejected.
     codes
         Codes that may stand in `code`, "" first.
     resolvable
@@ -90,21 +91,17 @@ class Verdict:
     """
 
     code: Int16Array
+    positions: IntArray
     codes: tuple[str, ...]
     resolvable: BoolArray
     note: str = ""
     why: Callable[[IntArray], list[str]] = field(default=lambda positions: [""] * len(positions), repr=False)
 
-    @cached_property
+    @property
     def rejected(self) -> BoolArray:
         """Rows that are rejected, bool (n,)."""
         rejected: BoolArray = self.code != 0
         return rejected
-
-    @cached_property
-    def positions(self) -> IntArray:
-        """Positions of the rows that are rejected, int64 (k,)."""
-        return self.code.nonzero()[0]
 
 
 class NodeExplanation(msgspec.Struct, frozen=True, rename="camel"):
@@ -213,14 +210,14 @@ def filter_nodes(view: NodeView | None, pod: PodRequest, rows: IntArray, assumed
     note = _neutral(view, rows) or (DAEMONSET if pod.owner_kind == _DAEMONSET_KIND else "")
     if view is None or note:
         none = np.zeros(len(rows), dtype=np.int16)
-        return Verdict(none, ("", *(each.code for each in FILTERS)), _RESOLVABLE, note)
+        return Verdict(none, none.nonzero()[0], ("", *(each.code for each in FILTERS)), _RESOLVABLE, note)
     demand, assumed = estimate(view, pod), assumed or NOTHING
     code = judged.codes(view, demand, assumed, rows)
 
     def why(positions: IntArray) -> list[str]:
         return judged.reasons(view, demand, assumed, rows[positions], code[positions])
 
-    return Verdict(code, view.codes, _RESOLVABLE, why=why)
+    return Verdict(code, code.nonzero()[0], view.codes, _RESOLVABLE, why=why)
 
 
 def prioritize(view: NodeView | None, pod: PodRequest, rows: IntArray, assumed: Assumed | None = None) -> Int16Array:

@@ -251,12 +251,17 @@ def failed_nodes(asked: Asked, verdict: Verdict) -> bytes:
     """
     positions = verdict.positions
     resolvable = verdict.resolvable.take(verdict.code.take(positions))
-    maps = []
-    for chosen in (positions[resolvable], positions[~resolvable]):
-        reasons = verdict.why(chosen) if len(chosen) else ()
-        document = _ENCODER.encode(dict(zip(asked.some(chosen), reasons, strict=True)))
-        maps.append(document.replace(b"%", b" percent"))
-    return b',"FailedNodes":%b,"FailedAndUnresolvableNodes":%b,"Error":""}' % tuple(maps)
+    failed, unresolvable = (
+        _reasons(asked, verdict, chosen) for chosen in (positions[resolvable], positions[~resolvable])
+    )
+    return b',"FailedNodes":%b,"FailedAndUnresolvableNodes":%b,"Error":""}' % (failed, unresolvable)
+
+
+def _reasons(asked: Asked, verdict: Verdict, positions: IntArray) -> bytes:
+    if not len(positions):
+        return b"{}"
+    document = _ENCODER.encode(dict(zip(asked.some(positions), verdict.why(positions), strict=True)))
+    return document.replace(b"%", b" percent")
 
 
 def filter_error(message: str) -> bytes:

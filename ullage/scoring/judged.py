@@ -91,12 +91,11 @@ class Judged:
         """As the function `reasons`."""
         self._count(view, demand, assumed, rows)
         known, asked = self._reasons, rows.tolist()
-        found = [known.get(row) for row in asked]
-        if None in found:
-            missing = np.flatnonzero([reason is None for reason in found])
+        missing = np.array([position for position, row in enumerate(asked) if row not in known], dtype=np.int64)
+        if len(missing):
             told = _told(view, demand, assumed, rows[missing], codes[missing])
             known.update(zip(rows[missing].tolist(), told, strict=True))
-        return [known[row] for row in asked]
+        return list(map(known.__getitem__, asked))
 
     def _is_first(self, verb: str, view: NodeView, rows: IntArray) -> bool:
         """Whether it is about few rows and nothing was asked about a pod like this before: many pods are the only one."""
