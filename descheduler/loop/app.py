@@ -126,7 +126,7 @@ class Descheduler:
         """Where figures come from; without hands there is no part in an election."""
         hands, thresholds = self._hands, lambda: self._configuration.current.thresholds
         if hands is None:
-            return Sources(self._source.health, thresholds=thresholds)
+            return Sources(self._source.health, thresholds=thresholds, mode=self._settings.mode)
         return Sources(
             self._source.health,
             leads=lambda: hands.leads_since_seconds is not None,
@@ -134,6 +134,8 @@ class Descheduler:
             requests=lambda: dict(hands.requests()),
             evictions=lambda: dict(hands.evictions()),
             thresholds=thresholds,
+            mode=self._settings.mode,
+            moves=hands.moves,
         )
 
     def end(self) -> None:

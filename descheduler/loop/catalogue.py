@@ -55,6 +55,7 @@ LOOP: Final = (
         "gauge",
         ("configuration_valid", "", "Whether the configuration file as it is now is in effect."),
         ("leader", "", "Whether this replica leads and acts."),
+        ("mode", "mode", "1 for the mode that it runs in."),
     ),
     *_own("histogram", ("cycle_duration_seconds", "", "Duration of a cycle.")),
 )
@@ -85,6 +86,7 @@ ACTING: Final = (
         ("moves_in_flight", "scope", "Moves under way, of anyone: in all, and the most off and to one node."),
         ("budget_remaining", "scope", "How many moves may still begin: at once in the cluster, and within the hour."),
         ("plan_moves", "phase", "Moves of the plan that is carried out."),
+        ("workload_moves", "", "Moves of the workload that was moved most within a day."),
         ("taints", "key", "Nodes that carry our soft taint."),
     ),
 )

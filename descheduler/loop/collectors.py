@@ -16,6 +16,7 @@ from descheduler.acting.course import Phase
 from descheduler.executors.answers import EVICTION
 from descheduler.executors.taint import KEY
 from descheduler.loop.catalogue import FAMILIAR, counts, gauge, gauges
+from descheduler.policy.memory import Moved
 from descheduler.policy.plan import NodeClass, RebalancePlan
 from ullage.config.schema import Thresholds
 from ullage.model.codes import CODES
@@ -26,6 +27,7 @@ from ullage.sources.ports import Health, KindHealth, ReadingHealth
 _MOVE_CODES: Final = tuple(code.name for code in CODES.values() if code.topic is Topic.MOVE)
 _REJECTED: Final = ("nan", "inf", "range", "stale", "future", "missing", "duplicate", "unit", "implausible", "frozen")
 _EVICTION_CODES: Final = ("eviction-accepted", *{rule.code for rule in EVICTION})
+_DAY_SECONDS: Final = 86400.0
 _CLASSES: Final = {NodeClass.UNDER: 0, NodeClass.FIT: 1, NodeClass.OVER: 2}
 _KIND_GAUGES: Final[tuple[tuple[str, Callable[[KindHealth], float]], ...]] = (
     ("watch_lag_seconds", lambda k: k.lag_seconds),
@@ -69,10 +71,18 @@ class PlanCollector(Collector):
 
 
 class ActingCollector(Collector):
-    """What came of acting in the newest cycle."""
+    """What came of acting in the newest cycle.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    moves
+        Moves of the last two days.
+    """
+
+    def __init__(self, moves: Callable[[], tuple[Moved, ...]]) -> None:
         self.acted: Acted | None = None
+        self.at_seconds = 0.0
+        self._moves = moves
 
     def collect(self) -> Iterator[Metric]:
         """Figures, made when they are asked for."""
@@ -88,6 +98,8 @@ class ActingCollector(Collector):
         phases = Count(s.phase for s in acted.plan.status.steps) if acted.plan else Count()
         yield gauges("plan_moves", [(phase.value, phases[phase]) for phase in Phase])
         yield gauges("taints", [(KEY, acted.marked)])
+        of_workloads = Count(m.uid for m in self._moves() if m.at_seconds > self.at_seconds - _DAY_SECONDS)
+        yield gauge("workload_moves", max(of_workloads.values(), default=0))
 
 
 class LeadCollector(Collector):

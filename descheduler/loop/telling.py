@@ -26,6 +26,8 @@ from descheduler.loop.collectors import (
     RequestCollector,
 )
 from descheduler.loop.cycle import Cycle, Result
+from descheduler.loop.modes import Mode
+from descheduler.policy.memory import Moved
 from descheduler.policy.plan import RebalancePlan
 from ullage import __version__
 from ullage.config.schema import Thresholds
@@ -62,6 +64,10 @@ class Sources:
         Those for evictions, by code of what the answer means.
     thresholds
         Thresholds in effect.
+    mode
+        What may be done with a plan.
+    moves
+        Moves of the last two days.
     """
 
     health: Callable[[], Health]
@@ -70,6 +76,8 @@ class Sources:
     requests: Callable[[], dict[tuple[str, str], int]] = dict
     evictions: Callable[[], dict[str, int]] = dict
     thresholds: Callable[[], Thresholds] = Thresholds
+    mode: Mode = Mode.PREDICTIVE
+    moves: Callable[[], tuple[Moved, ...]] = tuple
 
 
 class Metrics:
@@ -99,7 +107,10 @@ class Metrics:
         self.configuration_valid.set(1)
         _gauge(self.registry, "ullage_build_info").labels(__version__).set(1)
         self._moves = _Moves(self.registry, by_node=by_node)
-        self._plan, self._acting = PlanCollector(by_node=by_node), ActingCollector()
+        modes = _gauge(self.registry, "mode")
+        for mode in Mode:
+            modes.labels(mode.value).set(mode is sources.mode)
+        self._plan, self._acting = PlanCollector(by_node=by_node), ActingCollector(sources.moves)
         lead = LeadCollector(sources.leads, sources.transitions)
         requests = RequestCollector(sources.health, sources.requests, sources.evictions)
         for each in (self._plan, self._acting, lead, requests, HealthCollector(sources.health)):
@@ -113,7 +124,7 @@ class Metrics:
         self._seconds.observe(cycle.took_seconds)
         if cycle.plan is not None:
             self._plan.plan = cycle.plan
-        self._acting.acted = cycle.acted
+        self._acting.acted, self._acting.at_seconds = cycle.acted, cycle.at_seconds
         if cycle.acted is not None:
             self._moves.acted(cycle.acted, cycle.plan)
 

@@ -15,7 +15,9 @@ from descheduler.acting.resource import PlanResource
 from descheduler.executors.taint import Change
 from descheduler.loop.catalogue import CATALOGUE
 from descheduler.loop.cycle import Cycle, Result
+from descheduler.loop.modes import Mode
 from descheduler.loop.telling import Metrics, Sources
+from descheduler.policy.memory import Moved
 from descheduler.policy.plan import RebalancePlan
 from tests.builders import Cluster
 from tests.descheduler.policy.making import plan
@@ -44,6 +46,8 @@ def everything() -> Metrics:
             leads=lambda: True,
             transitions=lambda: 2,
             requests=lambda: {("POST", "201"): 3},
+            mode=Mode.AUTOMATIC,
+            moves=lambda: (Moved("u", -90_000.0), Moved("u", -9.0), Moved("u", -8.0), Moved("v", -7.0)),
             evictions=lambda: {"disruption-budget": 5},
             thresholds=lambda: Thresholds(cpu=Band(0.4, 0.8, 0.7)),
         )
@@ -162,6 +166,12 @@ def test_people_of_the_existing_descheduler_find_their_gauges():
     assert f"{fork}node_classification n3" not in found
     assert found[f"{fork}threshold_mode"] == 0
     assert found["leader_transitions_total"] == 2
+
+
+def test_who_asks_for_a_mode_and_for_what_is_moved_again_and_again_finds_it():
+    found = figures(everything())
+    assert [found[f"mode {mode.value}"] for mode in Mode] == [0, 0, 0, 1]
+    assert found["workload_moves"] == 2
 
 
 def test_requests_are_told_by_what_they_are_for_and_lists_by_why():
