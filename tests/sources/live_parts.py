@@ -34,6 +34,7 @@ class NodeStore:
     def __init__(self) -> None:
         self.sinks: dict[Resource, MemorySink] = {}
         self.looks = 0
+        self.pause = threading.Lock()
         self._lock = threading.Lock()
         self._state: ClusterState | None = None
         self._is_new = True
@@ -51,14 +52,15 @@ class NodeStore:
         self._is_new = True
 
     def publish(self, now_seconds: float) -> ClusterState:
-        self.looks += 1
-        if self._state is None or self._is_new:
-            self._is_new = False
-            cluster = Cluster()
-            for name in self.identities().names:
-                cluster.node(name)
-            self._state = replace(cluster.build(), observed_at_seconds=now_seconds)
-        return self._state
+        with self.pause:
+            self.looks += 1
+            if self._state is None or self._is_new:
+                self._is_new = False
+                cluster = Cluster()
+                for name in self.identities().names:
+                    cluster.node(name)
+                self._state = replace(cluster.build(), observed_at_seconds=now_seconds)
+            return self._state
 
     def identities(self) -> NodeIdentities:
         with self._lock:
@@ -79,12 +81,14 @@ class CountingWindows:
 
     def __init__(self) -> None:
         self.observed: list[Readings] = []
+        self.joined: list[tuple[str, ...]] = []
         self.problems: tuple[Problem, ...] = ()
         self.fails = False
 
     def observe(self, readings: Readings, state: ClusterState) -> None:
         assert len(state.nodes.name) > 0
         self.observed.append(readings)
+        self.joined.append(state.nodes.name)
         self.problems = (Problem("missing", f"Reading {len(self.observed)}."),)
 
     def measured(self, state: ClusterState, now_seconds: float) -> ClusterState:
@@ -105,11 +109,14 @@ class ListedSource:
         self.forgets = False
         self.fails_to_see = False
         self.asked = 0
+        self.meanwhile: list[Callable[[], None]] = []
         self.asked_for_past: list[tuple[float, float]] = []
         self._past = past
 
     def read(self, nodes: NodeIdentities, now_seconds: float) -> Readings:
         self.asked += 1
+        while self.meanwhile:
+            self.meanwhile.pop()()
         if self.fails == "bug":
             raise ValueError("a broken invariant")
         if self.fails:

@@ -112,6 +112,26 @@ def test_readings_make_new_states() -> None:
         assert found.source.health().readings[0].source == "prometheus"
 
 
+def test_a_reading_is_joined_with_objects_as_they_are_after_it() -> None:
+    """It may show what came after the newest state: joined with that, it would show it as load of the others."""
+    source = ListedSource("prometheus")
+    with live([source]) as found:
+        found.source.start()
+        assert found.source.wait(10.0)
+        before: list[int] = []
+        source.meanwhile.append(lambda: before.append(_add_node(found)))
+        assert comes_to(lambda: bool(before) and len(found.windows.joined) > before[0])
+        assert found.windows.joined[: before[0] + 1][-2:] == [("node-1",), ("node-1", "node-2")]
+
+
+def _add_node(found: Live) -> int:
+    """Add a node that the store has and no state, since none is published while this runs; how many readings there were."""
+    with found.store.pause:
+        found.api.put(NODES.path, "node-2")
+        assert comes_to(lambda: len(found.store.identities().names) == 2)
+        return len(found.windows.joined)
+
+
 def test_without_telemetry_there_is_a_state_all_the_same() -> None:
     broken = ListedSource("prometheus")
     broken.fails = "connection refused"

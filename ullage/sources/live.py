@@ -127,6 +127,9 @@ class LiveSource:
         self._threads = (self._thread(self._publishes, "publish"), self._thread(self._polls, "poll"))
         self._windows_lock = threading.Lock()
         self._has_observed = False
+        self._published = threading.Condition()
+        self._begun = 0
+        self._bare_number = 0
         self._bare: ClusterState | None = None
         self._shown_bare: ClusterState | None = None
         self._shown_at_seconds = -math.inf
@@ -144,6 +147,8 @@ class LiveSource:
         """End; a request that no one answers is left to its timeout."""
         self._stop.set()
         self._objects_known.set()
+        with self._published:
+            self._published.notify_all()
         for reflector in self._reflectors:
             reflector.stop()
         end = self._clock.monotonic() + _JOIN_SECONDS
@@ -196,7 +201,11 @@ class LiveSource:
         if not all(each.health().is_synced for each in self._reflectors):
             return
         now = self._clock.unix()
-        bare = self._bare = self._parts.store.publish(now)
+        self._begun += 1
+        bare = self._parts.store.publish(now)
+        with self._published:
+            self._bare, self._bare_number = bare, self._begun
+            self._published.notify_all()
         self._objects_known.set()
         if self._poller.has_asked and self._is_due(bare):
             self._show(bare, now)
@@ -218,13 +227,22 @@ class LiveSource:
         self._first.set()
 
     def _observe(self, readings: Readings) -> tuple[Problem, ...]:
-        state = self._bare
+        state = self._bare if self._shown[0] is None else self._later_bare()
         if state is None:  # the poller does not begin before the objects are known
             raise ValueError("a reading before the first state")
         with self._windows_lock:
             self._parts.windows.observe(readings, state)
             self._has_observed = True
             return self._parts.windows.problems
+
+    def _later_bare(self) -> ClusterState | None:
+        """Objects as they are after a reading: what moved just before it would else be counted twice, by it and as a move."""
+        number = self._begun
+        with self._published:
+            self._published.wait_for(
+                lambda: self._bare_number > number or self._stop.is_set(), self._timing.longest_seconds
+            )
+            return self._bare
 
 
 def _counted(health: KindHealth, counts: tuple[int, int]) -> KindHealth:

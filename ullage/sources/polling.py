@@ -105,6 +105,7 @@ class Poller:
             readings = source.read(nodes, self._clock.unix())
             if nodes.names and not readings.nodes.keys:
                 raise UllageError("it knows no node of this cluster")
+            took_seconds = self._clock.monotonic() - started
             problems = self._deliver(readings)
         except UllageError as error:
             return self._failed(number, error.message)
@@ -112,8 +113,7 @@ class Poller:
             _LOG.exception("A reading ended by a program error", extra={"source": source.name})
             return self._failed(number, f"program error: {type(error).__name__}: {error}")
         self._has_delivered = True
-        now = self._clock.monotonic()
-        self._answers[number] = _Answer(now, now - started, problems)
+        self._answers[number] = _Answer(self._clock.monotonic(), took_seconds, problems)
         return True
 
     def _restore(self, source: ReadingSource, nodes: NodeIdentities, stop: threading.Event) -> None:
