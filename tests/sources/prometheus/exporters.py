@@ -79,14 +79,18 @@ def scrape(job: str, port: int, path: str, **labels: str) -> dict[str, object]:
 
 
 @contextmanager
-def prometheus(folder: Path, jobs: Sequence[Mapping[str, object]]) -> Iterator[str]:
-    """A server with a scrape interval of 1 s; gives its address once every target was scraped eight times."""
+def prometheus(
+    folder: Path, jobs: Sequence[Mapping[str, object]], alerts: Sequence[Mapping[str, object]] = ()
+) -> Iterator[str]:
+    """A server that scrapes, and judges alerts, every second; gives its address once every target was scraped eight times."""
     binary = shutil.which("prometheus")
     if binary is None:
         pytest.skip(SKIP)
     with create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    config = {"global": {"scrape_interval": "1s", "scrape_timeout": "900ms"}, "scrape_configs": list(jobs)}
+    times = {"scrape_interval": "1s", "scrape_timeout": "900ms", "evaluation_interval": "1s"}
+    (folder / "rules.yml").write_text(json.dumps({"groups": [{"name": "alerts", "rules": list(alerts)}]}))
+    config = {"global": times, "scrape_configs": list(jobs), "rule_files": [f"{folder}/rules.yml"]}
     (folder / "prometheus.yml").write_text(json.dumps(config))  # JSON is YAML
     arguments = [f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data", "--log.level=warn"]
     process = subprocess.Popen(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pytest
 
 from tests.sources.prometheus.exporters import Exposition, prometheus, scrape, serving, wait_until
 from ullage.sources.kube_api.clock import SystemClock
+from ullage.sources.prometheus.alerts import firing, promql
 from ullage.sources.prometheus.connection import Connection
 from ullage.sources.prometheus.settings import PrometheusSettings
 from ullage.sources.prometheus.source import PrometheusSource
@@ -113,6 +116,15 @@ def _kubevirt(seconds: float) -> str:
     return "\n".join([*lines, ""])
 
 
+ALERTS: Final = (
+    {"alert": "DiskGone", "expr": "up == 1", "labels": {"severity": "critical"}},
+    {"alert": "DiskSlow", "expr": "up == 1", "labels": {"severity": "warning"}},
+    {"alert": "DiskFull", "expr": "up == 1", "for": "1h", "labels": {"severity": "critical"}},
+    {"alert": "DiskNew", "expr": "up == 2", "labels": {"severity": "critical"}},
+)
+"""Two that fire, one that is pending, and one that does not hold."""
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Exposition, PrometheusSource]]:
     pages = {f"/{name}": _node_exporter for name in ("a", "b", "c", "stranger")}
@@ -126,11 +138,17 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Expositi
             scrape("kubelet/cadvisor", port, "/cadvisor", instance="10.0.0.1:10250", node="node-a"),
             scrape("kubevirt", port, "/kubevirt", instance="10.1.2.3:8443"),
         ]
-        with prometheus(_folder(tmp_path_factory), jobs) as url:
+        with prometheus(_folder(tmp_path_factory), jobs, ALERTS) as url:
             settings = PrometheusSettings(url=url, rate_window_seconds=6, step_seconds=1.0)
             source = PrometheusSource(settings)
             yield exposition, source
             source.close()
+
+
+@pytest.fixture
+def connection(cluster: tuple[Exposition, PrometheusSource]) -> Iterator[Connection]:
+    with closing(Connection(cluster[1].settings)) as connection:
+        yield connection
 
 
 def _folder(factory: pytest.TempPathFactory) -> Path:
@@ -232,3 +250,10 @@ def test_an_exporter_that_is_down_leaves_no_value_behind(cluster: tuple[Expositi
         assert _codes(readings)["stale"] == ("node-b/node-exporter",)
     finally:
         exposition.down.clear()
+
+
+def test_alerts_that_fire_are_told_by_name(connection: Connection) -> None:
+    wait_until(lambda: len(firing(connection, promql(), 5.0)) == 2, "two alerts")
+    assert firing(connection, promql(), 5.0) == ("DiskGone", "DiskSlow")
+    assert firing(connection, promql('severity="critical"'), 5.0) == ("DiskGone",)
+    assert firing(connection, promql('severity="critical"', 'alertname!="DiskGone"'), 5.0) == ()
