@@ -11,6 +11,7 @@ import pytest
 
 from tests.controlplane.plane import ControlPlane
 from tests.controlplane.rest import Rest
+from tests.controlplane.waiting import until
 from tests.e2e.scene import settle_long_ago
 from tests.standin.cluster import StandIn
 from tests.standin.nodes import GI, NodeShape
@@ -81,7 +82,12 @@ def test_without_metrics_nothing_is_moved(control_plane: ControlPlane, tmp_path:
 
 @pytest.mark.usefixtures("machines")
 def test_what_is_read_as_the_user_may_read_it_gives_the_same_plan(control_plane: ControlPlane, tmp_path: Path) -> None:
-    objects, nodes, pods = printed(control_plane, tmp_path)
     yaml = tmp_path / "cluster.yaml"
-    yaml.write_text(control_plane.kubectl("get", "nodes,pods,pdb,vmi,vmim,kubevirt", "-A", "-o", "yaml"))
-    assert plan(yaml, nodes, pods)[0] == plan(objects, nodes, pods)[0]
+
+    def is_the_same() -> bool:
+        """Between the two reads a condition or an age may have changed."""
+        objects, nodes, pods = printed(control_plane, tmp_path)
+        yaml.write_text(control_plane.kubectl("get", "nodes,pods,pdb,vmi,vmim,kubevirt", "-A", "-o", "yaml"))
+        return plan(yaml, nodes, pods)[0] == plan(objects, nodes, pods)[0]
+
+    until(is_the_same, "a plan from YAML like that from JSON", seconds=60.0)
