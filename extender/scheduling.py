@@ -40,6 +40,8 @@ MOST_EXPLAINED: Final = 200
 """Most nodes of an explanation: while one is made, nothing else is answered."""
 
 _REST_SECONDS: Final = 10.0
+_MOST_ASKED_RATIO: Final = 0.5
+"""Where kube-scheduler asks about fewer nodes, the next pod's are others: what has changed waits until it is asked for."""
 _TABLES: Final = 4
 
 
@@ -294,7 +296,7 @@ class Scheduling:
 
         scores, row = self._scored.of(judge, view, pod, rows, assumed)
         self._ledger.answered(view, pod, row)
-        if self._idle is not None:
+        if self._idle is not None and len(rows) > _MOST_ASKED_RATIO * len(view):
             self._idle.then(partial(self._catch_up, view, pod))
         return scores
 

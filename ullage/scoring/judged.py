@@ -47,6 +47,8 @@ class Judged:
         self._pending = NOTHING
         self._changed: IntArray = NOTHING.rows
         self._is_changed: BoolArray | None = None
+        self._late: list[IntArray] = []
+        """Rows whose scores are older than their codes: filter does not wait for them."""
         self._given_codes: _Given | None = None
         self._given_grades: _Given | None = None
 
@@ -66,9 +68,7 @@ class Judged:
         if self._scores is None and self._is_first("scores", view, rows):
             return combine(view, demand, assumed, rows)
         self._count(view, demand, assumed, rows)
-        if self._scores is None:
-            self._scores = combine_all(view, demand, self._counted)
-        return self._scores.take(rows, mode="wrap")
+        return self._settled(view, demand).take(rows, mode="wrap")
 
     def grades(self, view: NodeView, demand: Demand, assumed: Assumed, rows: IntArray) -> Int16Array:
         """As the function `grades`."""
@@ -86,6 +86,8 @@ class Judged:
             self._compare(assumed, len(view) + 1)
         if self._is_changed is not None:
             self._count(view, demand, assumed, self._changed)
+        if self._scores is not None:
+            self._settled(view, demand)
 
     def reasons(self, view: NodeView, demand: Demand, assumed: Assumed, rows: IntArray, codes: Int16Array) -> list[str]:
         """As the function `reasons`."""
@@ -113,9 +115,20 @@ class Judged:
             self._codes, self._scores, self._counted = None, None, assumed
             self._given_codes, self._given_grades = None, None
             self._reasons.clear()
+            self._late.clear()
         elif self._is_changed.take(rows, mode="wrap").any():
-            self._update(Landing.on_assumed(view, demand, assumed, self._changed), self._changed)
+            self._update(view, demand, assumed)
             self._counted = assumed
+
+    def _settled(self, view: NodeView, demand: Demand) -> Float32Array:
+        """Scores of all rows."""
+        late, self._late = self._late, []
+        if self._scores is None:
+            self._scores = combine_all(view, demand, self._counted)
+        elif late:
+            rows = np.concatenate(late)
+            self._scores[rows] = weighted(Landing.on_assumed(view, demand, self._counted, rows))
+        return self._scores
 
     def _compare(self, assumed: Assumed, size: int) -> None:
         """Find out which rows are to be computed again if they are asked for."""
@@ -125,15 +138,16 @@ class Judged:
             self._changed, self._is_changed = np.array(changed, dtype=np.int64), np.zeros(size, dtype=np.bool_)
             self._is_changed[self._changed] = True
 
-    def _update(self, at: Landing, rows: IntArray) -> None:
+    def _update(self, view: NodeView, demand: Demand, assumed: Assumed) -> None:
+        rows = self._changed
         if self._codes is not None:
-            codes = reject(at)
+            codes = reject(Landing.on_assumed(view, demand, assumed, rows))
             # of a node that is rejected still, the reason may be another one now
             if codes.any() or self._codes[rows].any():
                 self._given_codes = None
             self._codes[rows] = codes
         if self._scores is not None:
-            self._scores[rows] = weighted(at)
+            self._late.append(rows)
             self._given_grades = None
         for row in rows.tolist():
             self._reasons.pop(row, None)
