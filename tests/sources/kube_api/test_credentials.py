@@ -198,7 +198,7 @@ def test_a_broken_kubeconfig_is_an_error_of_ours(tmp_path: Path, text: str) -> N
 
 
 def test_a_missing_kubeconfig_is_an_error_of_ours(tmp_path: Path) -> None:
-    with pytest.raises(CredentialsError, match="absent"):
+    with pytest.raises(CredentialsError, match="absent: there is no such file"):
         Connection.load(tmp_path / "absent", None, SkippingClock())
 
 

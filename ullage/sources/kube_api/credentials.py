@@ -119,6 +119,8 @@ def open_access(kubeconfig: Path | None, context: str | None) -> Access:
 
 def _by_kubeconfig(files: str, context: str | None) -> Access:
     config, configuration = _client()
+    if not any(Path(name).expanduser().exists() for name in files.split(os.pathsep) if name):
+        raise CredentialsError(f"{files}: there is no such file", "name a kubeconfig by --kubeconfig or KUBECONFIG")
     _loaded(lambda: config.load_kube_config(files, context, configuration, persist_config=False), files)
     user, folder = _user(files, context)
     if user.exec is not None and not configuration.api_key and not configuration.cert_file:
@@ -151,7 +153,7 @@ def _loaded(load: Callable[[], str | None], what: str) -> str:
     try:
         return load() or ""
     except ConfigException as error:
-        raise CredentialsError(f"{what}: {error}") from error
+        raise CredentialsError(f"{what}: {error}", "kubectl config view shows what it holds") from error
     except accidental as error:
         raise CredentialsError(f"{what}: {type(error).__name__}: {error}", "is it a kubeconfig?") from error
 
