@@ -142,6 +142,14 @@ def test_without_telemetry_there_is_a_state_all_the_same() -> None:
         assert found.source.health().readings[0].error == "connection refused"
 
 
+def test_the_first_state_does_not_wait_for_its_turn() -> None:
+    slow = LiveTiming(publish_seconds=60.0, watch=TIMING, poll=PollTiming(1000.0, 0.0))
+    with live([ListedSource("prometheus")], slow) as found:
+        found.source.start()
+        assert found.source.wait(10.0)
+        assert found.windows.joined
+
+
 def test_before_everything_is_listed_there_is_no_state() -> None:
     with live() as found:
         found.api.fault = lambda handler: handler.target == NODES.path and handler.fail(500, "InternalError") is None

@@ -52,6 +52,26 @@ def test_every_point_comes_out_as_it_was(series: list[tuple[str, str, str]]) -> 
     assert repr(found) == repr([(n, p, 5.25, float(value)) for n, p, value in series])
 
 
+_METRIC = st.tuples(st.sampled_from(["a", "b", '"}', "{"]), st.sampled_from([*range(3), 63, 64, "", "x"]))
+
+
+@settings(deadline=None)
+@given(st.lists(_METRIC, max_size=5), st.lists(_METRIC, max_size=5), st.sampled_from([0, 1, 63]))
+def test_a_block_holds_the_series_that_it_has_with_their_mark(one, other, mark) -> None:
+    block, like = (_marked_block(metrics) for metrics in (one, other))
+    is_like = block.origins == like.origins and block.marks.tolist() == [mark] * len(one)
+    assert block.holds(like.origins, mark) == is_like
+    if one:
+        assert block.first()[1] in (-1, block.marks[0])
+
+
+def _marked_block(metrics) -> decode.Block:
+    result = [{"metric": {"name": name, "ullage": str(mark)}, "value": [1, "0"]} for name, mark in metrics]
+    body = json.dumps({"status": "success", "data": {"resultType": "vector", "result": result}}, separators=(",", ":"))
+    (block,) = Answer(body.encode(), "vector").blocks()
+    return block
+
+
 @pytest.mark.parametrize("count", [1, 500, 501, 2_000, 10_000])
 def test_slices_lose_nothing(count: int) -> None:
     body = _vector([(f"ns-{number % 7}", f"pod-{number:06d}", str(number)) for number in range(count)])

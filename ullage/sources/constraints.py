@@ -31,7 +31,7 @@ from ullage.sources.selectors import (
     preferred_pods,
     spread,
 )
-from ullage.sources.volumes import Volumes, claims_of, machine_claims_of
+from ullage.sources.volumes import Terms, Volumes, claims_of, machine_claims_of
 from ullage.sources.wire_values import status_of
 
 HOSTNAME: Final = "kubernetes.io/hostname"
@@ -68,6 +68,7 @@ class Placements:
         self._cpus = cpus
         self._known = known
         self._texts: ByIdentity[bytes] = ByIdentity()
+        self._given: ByIdentity[Placement] = ByIdentity()
 
     def of_pod(self, pod: Pod, *, is_daemonset: bool = False) -> Placement:
         """Placement of a pod.
@@ -75,9 +76,12 @@ class Placements:
         A DaemonSet's pods are told apart by the one node that each must run on. They never move, so that this field is left
         out, or every node would bring a placement of its own.
         """
-        spec = without_fields(pod.spec) if is_daemonset else pod.spec
-        terms = self._volumes.terms(pod.namespace, claims_of(pod), matter=not is_daemonset)
-        return self._intern(_Wanted(spec, pod, _host_ports(pod), Demand((), terms), is_machine=False))
+        claims = claims_of(pod)
+        if claims:
+            terms = self._volumes.terms(pod.namespace, claims, matter=not is_daemonset)
+            return self._own(pod, terms, is_daemonset=is_daemonset)
+        parts = (*_parts(pod.spec, pod), is_daemonset)
+        return self._given.get(parts) or self._given.put(parts, self._own(pod, (), is_daemonset=is_daemonset))
 
     def of_launcher(self, pod: Pod) -> Placement:
         """Placement of a virt-launcher pod by itself.
@@ -96,8 +100,16 @@ class Placements:
         # KubeVirt calls a VM migratable if all of its volumes are shared between nodes; one that is not stays anyway.
         is_judged = bool(status_of(machine.status.conditions, LIVE_MIGRATABLE))
         terms = self._volumes.terms(pod.namespace, claims, matter=not is_judged)
-        demand = Demand(cpu.requirements, cpu.node_terms + terms)
-        return self._intern(_Wanted(machine.spec, pod, _host_ports(pod), demand, is_machine=True))
+        if terms:
+            demand = Demand(cpu.requirements, cpu.node_terms + terms)
+            return self._intern(_Wanted(machine.spec, pod, _host_ports(pod), demand, is_machine=True))
+        parts = (*_parts(machine.spec, pod), cpu)
+        wanted = _Wanted(machine.spec, pod, _host_ports(pod), cpu, is_machine=True)
+        return self._given.get(parts) or self._given.put(parts, self._intern(wanted))
+
+    def _own(self, pod: Pod, terms: Terms, *, is_daemonset: bool) -> Placement:
+        spec = without_fields(pod.spec) if is_daemonset else pod.spec
+        return self._intern(_Wanted(spec, pod, _host_ports(pod), Demand((), terms), is_machine=False))
 
     def _intern(self, wanted: _Wanted) -> Placement:
         spec = wanted.spec
@@ -109,6 +121,17 @@ class Placements:
             built = _placement(wanted)
             found = self._known[key] = self._known.setdefault(built, built)
         return found
+
+
+def _parts(spec: Constraints, pod: Pod) -> tuple[object, ...]:
+    """What a placement by `spec` is made of, but for volumes and CPU."""
+    meta = pod.metadata
+    is_relative = spec.affinity is not None or spec.topology_spread_constraints is not None
+    return (
+        *(spec.node_selector, spec.affinity, spec.tolerations, spec.topology_spread_constraints),
+        _host_ports(pod),
+        *((meta.namespace, meta.labels) if is_relative else ()),
+    )
 
 
 def _text(spec: Constraints) -> bytes:

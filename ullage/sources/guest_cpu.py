@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from ullage.model.labels import Requirement
 from ullage.model.placement import NodeTerm
 from ullage.sources.kubevirt_objects import ProcessorSpec, VirtualMachineInstance
+from ullage.sources.pool import ByIdentity
 
 ARCH: Final = "kubernetes.io/arch"
 
@@ -31,6 +32,10 @@ class Demand(NamedTuple):
     node_terms: tuple[tuple[NodeTerm, ...], ...] = ()
 
 
+_ANY: Final = ProcessorSpec()
+_NOTHING: Final = Demand()
+
+
 class GuestCPU:
     """CPU demands of VMIs.
 
@@ -43,25 +48,35 @@ class GuestCPU:
     def __init__(self, node_labels: Sequence[Mapping[str, str]]) -> None:
         self._labels = node_labels
         self._host_models: dict[int, Demand] = {}
+        self._distinct: dict[Demand, Demand] = {}
+        self._given: ByIdentity[Demand] = ByIdentity()
 
     def demand(self, machine: VirtualMachineInstance, node: int) -> Demand:
-        """What `machine`, now on node `node`, demands of a node: CPU model, features, dedicated CPUs and architecture."""
-        cpu = machine.spec.domain.cpu or ProcessorSpec()
-        host = self._host_model(node) if cpu.model in (None, "", "host-model") else Demand()
-        own = [*_model(cpu), *_features(cpu), *self._architecture(machine, node)]
-        if cpu.dedicated_cpu_placement:
-            own.append(Requirement(_CPU_MANAGER, "In", _TRUE))
-        return Demand((*own, *host.requirements), host.node_terms)
+        """What `machine`, now on node `node`, demands of a node: CPU model, features, dedicated CPUs and architecture.
 
-    def _architecture(self, machine: VirtualMachineInstance, node: int) -> list[Requirement]:
-        name = machine.spec.architecture or self._labels[node].get(ARCH)
-        return [Requirement(ARCH, "In", (name,))] if name else []
+        VMs of one template on nodes of one kind are mostly given the same object.
+        """
+        cpu = machine.spec.domain.cpu or _ANY
+        host = self._host_model(node) if cpu.model in (None, "", "host-model") else _NOTHING
+        architecture = machine.spec.architecture or self._labels[node].get(ARCH)
+        parts = (cpu, host, architecture)
+        return self._given.get(parts) or self._given.put(parts, _demand(cpu, host, architecture))
 
     def _host_model(self, node: int) -> Demand:
         found = self._host_models.get(node)
         if found is None:
-            found = self._host_models[node] = _host_model(self._labels[node])
+            made = _host_model(self._labels[node])
+            found = self._host_models[node] = self._distinct.setdefault(made, made)
         return found
+
+
+def _demand(cpu: ProcessorSpec, host: Demand, architecture: str | None) -> Demand:
+    own = [*_model(cpu), *_features(cpu)]
+    if architecture:
+        own.append(Requirement(ARCH, "In", (architecture,)))
+    if cpu.dedicated_cpu_placement:
+        own.append(Requirement(_CPU_MANAGER, "In", _TRUE))
+    return Demand((*own, *host.requirements), host.node_terms)
 
 
 def _model(cpu: ProcessorSpec) -> list[Requirement]:

@@ -122,7 +122,8 @@ class Machines:
         """
         touched: Keys = {}
         for key, pod in (self._doubtful(machines) | dict(pods)).items():
-            touched.update(dict.fromkeys(self._move(key, pod)))
+            if pod is not None or key in self._homes:
+                touched.update(dict.fromkeys(self._move(key, pod)))
         return touched
 
     def _doubtful(self, machines: Collection[Key]) -> dict[Key, Pod | None]:

@@ -19,12 +19,15 @@ from ullage.model.state import ClusterState
 from ullage.sources.kube_api.reflector import Reflector, Server, Timing
 from ullage.sources.polling import Poller, PollTiming
 from ullage.sources.ports import Health, KindHealth, ObjectSink, ReadingSource, SetAside
+from ullage.sources.store.collector import keep
 from ullage.sources.watched import WATCHED, Resource
 from ullage.telemetry.identity import NodeIdentities
 from ullage.telemetry.readings import Problem, Readings
 
 _LOG: Final = logging.getLogger(__name__)
 _JOIN_SECONDS: Final = 2.0
+_FIRST_LOOK_SECONDS: Final = 0.05
+"""From one look to the next as long as no state was shown, and none could be wrong."""
 
 
 class Store(ObjectSink, Protocol):
@@ -194,12 +197,18 @@ class LiveSource:
             except Exception as error:  # noqa: BLE001  # the state that there is must survive whatever a cluster holds
                 _LOG.exception("A state could not be published")
                 self._error = f"{type(error).__name__}: {error}"
-            self._clock.wait(self._stop, self._timing.publish_seconds)
+            self._clock.wait(self._stop, self._look_seconds())
+
+    def _look_seconds(self) -> float:
+        is_begun = self._shown_bare is not None or bool(self._error)
+        return self._timing.publish_seconds if is_begun else min(_FIRST_LOOK_SECONDS, self._timing.publish_seconds)
 
     def _publish(self) -> None:
         """Show the newest state if there is anything new."""
         if not all(each.health().is_synced for each in self._reflectors):
             return
+        if self._bare is not None and not self._poller.has_asked:
+            return  # it is shown with its measures, which are on their way
         now = self._clock.unix()
         self._begun += 1
         bare = self._parts.store.publish(now)
@@ -223,6 +232,8 @@ class LiveSource:
         before = self._shown[0]
         generation = bare.generation if before is None else before.generation + 1
         self._shown = replace(state, generation=generation), aside
+        if before is None:
+            keep()  # most of it stays
         self._shown_bare, self._shown_at_seconds = bare, self._clock.monotonic()
         self._first.set()
 

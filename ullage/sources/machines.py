@@ -24,7 +24,7 @@ from ullage.sources.kubevirt_objects import Devices, Memory, ProcessorSpec, Virt
 from ullage.sources.launchers import Journey, Launched, Machines
 from ullage.sources.notes import NoteBook
 from ullage.sources.objects import Pod
-from ullage.sources.pool import Pool
+from ullage.sources.pool import ByIdentity, Pool
 from ullage.sources.rows import Row
 from ullage.sources.wire_values import status_of
 from ullage.sources.workloads import PodReader, annotation_flags, flags_of, owner_of
@@ -91,6 +91,7 @@ class MachineReader:
         self._strategy = strategy
         self._notes = notes
         self._sizes: Pool[_Size] = Pool()
+        self._same: ByIdentity[_Size] = ByIdentity()
 
     def read(self, launched: Launched, nodes: Mapping[str, int]) -> list[Row]:
         """Row of the virtual machine, and one for each further launcher pod of it, which holds requests of its own."""
@@ -125,7 +126,11 @@ class MachineReader:
         spec, status = machine.spec, machine.status
         shape = (spec.domain, spec.architecture, spec.liveness_probe, spec.readiness_probe)
         has_metrics = any(each.downward_metrics for each in spec.volumes or ())
-        key = _ENCODER.encode((shape, has_metrics, status.memory, status.current_cpu_topology))
+        parts = (*shape, has_metrics, status.memory, status.current_cpu_topology)
+        return self._same.get(parts) or self._same.put(parts, self._equal(parts, machine))
+
+    def _equal(self, parts: tuple[object, ...], machine: VirtualMachineInstance) -> _Size:
+        key = _ENCODER.encode(parts)
         return self._sizes.get(key) or self._sizes.put(key, self._new_size(machine))
 
     def _new_size(self, machine: VirtualMachineInstance) -> _Size:

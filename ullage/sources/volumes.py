@@ -81,14 +81,18 @@ class Volumes:
 
 def claims_of(pod: Pod) -> set[str]:
     """Names of the claims that a pod mounts; a generic ephemeral volume's is named after the pod."""
-    volumes = pod.spec.volumes or ()
+    volumes = pod.spec.volumes
+    if not volumes:
+        return set()
     named = {v.persistent_volume_claim.claim_name for v in volumes if v.persistent_volume_claim}
     return named | {f"{pod.name}-{v.name}" for v in volumes if v.ephemeral}
 
 
 def machine_claims_of(machine: VirtualMachineInstance) -> set[str]:
     """Names of the claims that a VMI mounts, hotplugged ones too; a data volume's claim has its name."""
-    volumes = machine.spec.volumes or ()
+    volumes = machine.spec.volumes
+    if not volumes:
+        return set()
     named = {v.persistent_volume_claim.claim_name for v in volumes if v.persistent_volume_claim}
     return named | {v.data_volume.name for v in volumes if v.data_volume}
 

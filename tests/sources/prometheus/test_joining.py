@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.sources.prometheus.server import matrix, vector
-from ullage.sources.prometheus.joining import Gathered, Grid, find_machine, node_finder
+from ullage.sources.prometheus.joining import Gathered, Grid, find_machine, find_pod, node_finder
 from ullage.telemetry.catalog import Alternative, Axis, Exporter, metrics
 from ullage.telemetry.decode import Answer
 from ullage.telemetry.identity import NodeIdentities
@@ -18,6 +18,7 @@ from ullage.telemetry.readings import NodeReading, Problem, Table, WorkloadReadi
 NODES = NodeIdentities.of({"node-a": ["10.0.0.1", "shared"], "node-b": ["fd00::7", "shared"]})
 CHOSEN = {(axis, int(m.reading)): m.alternatives[0] for axis in Axis for m in metrics(axis)}
 ONE = {key: Alternative(each.expression, Exporter.NODE_EXPORTER) for key, each in CHOSEN.items()}
+PODS = ("a", "b", "c", "d")
 TOTAL, IO = NodeReading.MEMORY_TOTAL_BYTES, NodeReading.PSI_IO_SOME_RATIO
 Sample = tuple[dict[str, str], object]
 
@@ -140,6 +141,24 @@ def test_machines_are_known_by_the_namespace_that_the_exporter_gave(
     reading = WorkloadReading.CPU_CORES
     table, problems = _tables([(_marked(labels, reading), 1)], [(_marked(labels), 5)], Axis.MACHINES)
     assert (table.keys, problems) == ((key,), ())
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(st.sampled_from(PODS), unique=True), min_size=1, max_size=5))
+def test_series_may_come_in_any_order_with_each_mark(answers: list[list[str]]) -> None:
+    gathered = Gathered(Axis.PODS, Grid())
+    for mark, pods in enumerate(answers):
+        samples = [(_marked({"namespace": "n", "pod": pod}, mark), (PODS.index(pod) + mark) / 100) for pod in pods]
+        for block in Answer(vector(samples), "vector").blocks():
+            gathered.add(block, is_time=False)
+    for block in Answer(vector([(_marked({"namespace": "n", "pod": pod}), 5) for pod in PODS]), "vector").blocks():
+        gathered.add(block, is_time=True)
+    (table,), problems = gathered.tables(find_pod, {(Axis.PODS, mark): next(iter(ONE.values())) for mark in range(5)})
+    assert problems == ()
+    assert table.keys == tuple(("n", pod) for pod in PODS)
+    for mark, pods in enumerate(answers):
+        expected = [(row + mark) / 100 if pod in pods else math.nan for row, pod in enumerate(PODS)]
+        np.testing.assert_array_equal(table.value[:, mark], expected)
 
 
 def test_points_beside_the_grid_are_dropped() -> None:

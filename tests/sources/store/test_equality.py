@@ -183,3 +183,39 @@ def test_budgets_follow_their_selectors_and_their_pods():
     ]
     _follow_on(world, [merge(budget, {"spec": {"selector": {"matchLabels": {"app": "a"}}}})])
     _follow_on(world, [named("Namespace", "ns"), merge(named("Namespace", "ns"), {"metadata": {"labels": {"l": "1"}}})])
+
+
+class TestTemplates:
+    """Pods of one template share what is read of it, and nothing else."""
+
+    def test_a_bad_quantity_is_noted_of_each_pod(self):
+        bad = {"containers": [container(cpu="much")]}
+        world = _follow([node("n1"), pod("p", spec=bad), pod("q", spec=bad)])
+        (note,) = (each for each in world.store.publish(0.0).notes if each.code == "malformed-object")
+        assert set(note.objects) == {"Pod ns/p", "Pod ns/q"}
+
+    def test_terms_that_refer_to_labels_and_namespaces(self):
+        spread = [{"topologyKey": "zone", "maxSkew": 1, "labelSelector": {}, "matchLabelKeys": ["hash"]}]
+        apart = {"podAntiAffinity": {_REQUIRED: [{"topologyKey": "zone", "labelSelector": {}}]}}
+        world = _follow(
+            [node("n1")],
+            [pod(f"s{i}", spec={"topologySpreadConstraints": spread}, metadata={"labels": {"hash": i}}) for i in "12"],
+            [pod("a", namespace=space, spec={"affinity": apart}) for space in ("x", "y")],
+        )
+        assert len(world.store.publish(0.0).placements) == 4
+
+    def test_what_is_the_pods_own(self):
+        daemon = {"ownerReferences": [{"kind": "DaemonSet", "name": "d", "controller": True}]}
+        _follow(
+            [node("n1"), node("n2"), pod("p"), pod("q", "n2")],
+            [pod("d", metadata=daemon), pod("e", metadata={"annotations": {"kubernetes.io/config.mirror": "x"}})],
+            [
+                pod("p", status={"phase": "Pending"}),
+                pod("q", "n2", metadata={"deletionTimestamp": "2026-01-01T00:00:00Z"}),
+            ],
+            [pod("f", spec={"volumes": [{"name": "v", "emptyDir": {}}]}), pod("g", spec={"priority": 2_000_000_000})],
+            [pod("h", spec={"containers": [container(ports=[{"containerPort": 1, "hostPort": 80}])]})],
+        )
+
+
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"

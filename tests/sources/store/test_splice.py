@@ -57,6 +57,17 @@ def test_an_unchanged_column_is_the_same_object():
     assert not splice.array(array, np.array([7])).flags.writeable
 
 
+@given(st.lists(LABELS, max_size=4), st.lists(LABELS, min_size=1, max_size=4))
+def test_what_comes_after_all_old_rows_is_put_behind_them(old, fresh):
+    splice = Splice.of(len(old), [], [len(old)] * len(fresh))
+    assert splice.is_appending
+    assert not Splice.of(len(old) + 1, [], [len(old)] * len(fresh)).is_appending
+    assert splice.sequence(tuple(range(len(old))), [-1] * len(fresh)) == (*range(len(old)), *[-1] * len(fresh))
+    assert splice.array(np.arange(len(old)), np.full(len(fresh), -1)).tolist() == [*range(len(old)), *[-1] * len(fresh)]
+    found = spliced_labels(Labels.of(old), Labels.of(fresh), splice)
+    assert [found.row(row) for row in range(len(found))] == [*old, *fresh]
+
+
 @given(st.dictionaries(TEXTS, LABELS, max_size=10), st.dictionaries(TEXTS, st.none() | LABELS, max_size=6))
 def test_labels_are_those_of_the_new_rows(old, changes):
     splice, keys = _splice(old, changes)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from typing import Final
 
 import msgspec
@@ -58,18 +60,20 @@ class Listing:
         self.pages = 0
 
     def paged(self) -> Iterator[msgspec.Raw]:
-        """All objects, a page of some 1.5 MB at a time."""
-        version, limit, query = "", FIRST_LIMIT, {"limit": str(FIRST_LIMIT)}
-        while query:
-            body = self._fetch(query)
+        """All objects, a page of some 1.5 MB at a time; the next one is asked for while one is read."""
+        version, limit = "", FIRST_LIMIT
+        coming: Future[bytes] | None = _begun(self._fetch, {"limit": str(limit)})
+        while coming is not None:
+            body = coming.result()
             page = _decoded(body)
             self.pages += 1
             version = version or page.metadata.resource_version
             items = page.items or []
-            yield from self._paced(items)
             limit = _next_limit(limit, len(body), len(items))
             token = page.metadata.continues
-            query = {"limit": str(limit), "continue": token} if token else {}
+            # The server makes the next page while this one is read.
+            coming = _begun(self._fetch, {"limit": str(limit), "continue": token}) if token else None
+            yield from self._paced(items)
         self.version = version
 
     def at_once(self) -> Iterator[msgspec.Raw]:
@@ -83,6 +87,20 @@ class Listing:
         for start in range(0, len(items), _BATCH):
             yield from items[start : start + _BATCH]
             self._pause()
+
+
+def _begun(fetch: Callable[[Params], bytes], query: Params) -> Future[bytes]:
+    """What `fetch` gives, or raises; a thread of its own asks, which nobody has to wait for."""
+    coming: Future[bytes] = Future()
+
+    def run() -> None:
+        try:
+            coming.set_result(fetch(query))
+        except Exception as error:  # noqa: BLE001  # it is raised again where the result is asked for
+            coming.set_exception(error)
+
+    threading.Thread(target=run, name="next page", daemon=True).start()
+    return coming
 
 
 def _next_limit(limit: int, size_bytes: int, objects: int) -> int:

@@ -312,7 +312,8 @@ class Reflector:
         return self._server.connection.get(self.resource.path, query)
 
     def _pause(self) -> None:
-        if self._clock.wait(self._stop, _NAP_SECONDS):
+        """Let others run, once there is something that they may be asked for."""
+        if self._clock.wait(self._stop, _NAP_SECONDS) if self._at.is_synced else self._stop.is_set():
             raise StoppedError("told to stop")
 
 

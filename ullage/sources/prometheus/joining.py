@@ -85,30 +85,37 @@ class Gathered:
 
     def __init__(self, axis: Axis, grid: Grid) -> None:
         self._axis, self._grid = axis, grid
-        self._origins: dict[bytes, int] = {}
+        self._places: dict[bytes, int] = {}
+        self._origins: list[bytes] = []
+        self._numbers: list[int] = []
         self._series: dict[Series, int] = {}
         self._values: list[_Points] = []
         self._times: list[_Points] = []
 
     def add(self, block: Block, *, is_time: bool) -> None:
         """Take the points of a block; `is_time` says that its values are times of samples."""
-        of = block.series
-        column = self._grid.column(block.at_seconds)
-        points = _Points(self._numbers(block.origins)[of], block.marks[of], column, block.value)
+        of, (numbers, marks) = block.series, self._identified(block)
+        points = _Points(numbers[of], marks[of], self._grid.column(block.at_seconds), block.value)
         most = len(Exporter) if is_time else len(self._axis.readings)
         is_ours = (points.mark >= 0) & (points.mark < most) & (points.column >= 0)
         (self._times if is_time else self._values).append(points.where(is_ours))
 
-    def _numbers(self, origins: Sequence[bytes]) -> IntArray:
-        """Number of the series that each text stands for; most texts came in an earlier answer."""
-        known, series = self._origins, self._series
-        numbers = list(map(known.get, origins))
-        if None in numbers:
-            fresh = list(itertools.filterfalse(known.__contains__, origins))
-            for origin, key in zip(fresh, map(_READERS[self._axis], labels(fresh)), strict=True):
-                known[origin] = series.setdefault(key, len(series))
-            numbers = list(map(known.get, origins))
-        return np.array(numbers, np.int64)
+    def _identified(self, block: Block) -> tuple[IntArray, IntArray]:
+        """Number and mark of each series of a block; most come in the order in which they came with an earlier mark."""
+        origin, mark = block.first()
+        place, count = self._places.get(origin), len(block.metrics)
+        if place is not None and mark >= 0 and block.holds(self._origins[place : place + count], mark):
+            return np.array(self._numbers[place : place + count], np.int64), np.full(count, mark)
+        self._learn(block.origins)
+        places = [self._places[each] for each in block.origins]
+        return np.array([self._numbers[each] for each in places], np.int64), block.marks
+
+    def _learn(self, origins: Sequence[bytes]) -> None:
+        fresh = list(dict.fromkeys(itertools.filterfalse(self._places.__contains__, origins)))
+        for origin, key in zip(fresh, map(_READERS[self._axis], labels(fresh)), strict=True):
+            self._places[origin] = len(self._origins)
+            self._origins.append(origin)
+            self._numbers.append(self._series.setdefault(key, len(self._series)))
 
     def marks(self) -> frozenset[int]:
         """Readings of which at least one point came."""
@@ -191,8 +198,8 @@ def find_machine(series: Series) -> PodKey | None:
 def _rows(series: Mapping[Series, int], find: Finder) -> tuple[IntArray, tuple[Row, ...]]:
     """Row of each series, -1 if it has none, and the sorted names of the rows."""
     found = [find(each) for each in series]
-    # Joined by a character below all others, texts sort as the tuples do, and faster.
-    names = tuple(sorted({each for each in found if each is not None}, key=lambda name: "\0".join(_parts(name))))
+    # Servers sort by labels: in the order in which they came, names of most axes are sorted already.
+    names = tuple(sorted(dict.fromkeys(each for each in found if each is not None)))
     number = {name: row for row, name in enumerate(names)}
     return np.array([-1 if each is None else number[each] for each in found], np.int64), names
 

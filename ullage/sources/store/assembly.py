@@ -19,6 +19,7 @@ from ullage.sources.objects import Key, Namespace, Node, Pod, PodDisruptionBudge
 from ullage.sources.policies import configuration_of, kubevirt, namespaces, quotas
 from ullage.sources.rows import Row
 from ullage.sources.store.budgets import Budgets
+from ullage.sources.store.collector import uncollected
 from ullage.sources.store.inventory import Changes, Inventory
 from ullage.sources.store.node_table import NodeTable
 from ullage.sources.store.reading import RowKey, Settings, WorkloadReader
@@ -59,7 +60,7 @@ class Assembly:
         The objects; they are changed here.
     """
 
-    def __init__(self, most_at_once: int = 16384) -> None:
+    def __init__(self, most_at_once: int = 32768) -> None:
         self._most_at_once = most_at_once
         self.notes: Final = NoteBook()
         self.inventory: Final = Inventory(self.notes)
@@ -138,8 +139,9 @@ class Assembly:
         if len(parts.tables.workloads):
             splice = self._overlay(self._stale_rows(touched) | self._fresh_rows(reader, touched), nodes)
         else:
-            for portion in touched.portions(self._most_at_once):
-                self._overlay(self._fresh_rows(reader, portion), None)
+            with uncollected():
+                for portion in touched.portions(self._most_at_once):
+                    self._overlay(self._fresh_rows(reader, portion), None)
             splice = Splice.of(0, (), (0,) * len(parts.tables.workloads))
         parts.budgets = self._budgets.follow(splice, parts.tables.workloads)
 
@@ -147,7 +149,7 @@ class Assembly:
         """Put rows in place of those of their keys, ``None`` for one that is gone; how the rows changed."""
         parts = self._parts
         keys = sorted(fresh)
-        places = [parts.tables.find(*key) for key in keys]
+        places = parts.tables.places(keys)
         splice = Splice.at_places(len(parts.tables.workloads), places, [fresh[key] is not None for key in keys])
         rows = [row for key in keys if (row := fresh[key]) is not None]
         parts.tables = overlaid(parts.tables, rows, parts.nodes.offered, splice, nodes)
@@ -161,14 +163,15 @@ class Assembly:
     def _fresh_rows(self, reader: WorkloadReader, touched: Touched) -> dict[RowKey, Row | None]:
         """Rows of what was touched."""
         pods, machines = self.inventory.of(Pod), self.inventory.machines
-        for key in touched.pods:
-            self._watch_astray(key, pods.get(key))
         fresh: dict[RowKey, Row | None] = {}
         for key in touched.pods:
-            rows = reader.pod(key, pods.get(key)) if machines.home(key) is None else reader.no_pod(key)
-            fresh.update({(row.namespace, row.name, int(row.kind)): row for row in rows})
+            pod = pods.get(key)
+            self._watch_astray(key, pod)
+            for row in reader.pod(key, pod) if machines.home(key) is None else reader.no_pod(key):
+                fresh[row.namespace, row.name, int(row.kind)] = row
         for key in touched.machines:
-            fresh.update({(row.namespace, row.name, int(row.kind)): row for row in reader.machine(key)})
+            for row in reader.machine(key):
+                fresh[row.namespace, row.name, int(row.kind)] = row
         return fresh
 
     def _stale_rows(self, touched: Touched) -> dict[RowKey, Row | None]:
@@ -209,6 +212,7 @@ class Assembly:
             self._known.clear()
             self._known.update(kept)
             self._most_known = 2 * len(kept) + _SPARE_PLACEMENTS
+            self._reader = None  # it remembers those that are not known any more
 
     def _state(self, generation: int, now_seconds: float) -> ClusterState:
         parts = self._parts

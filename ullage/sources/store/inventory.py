@@ -29,7 +29,9 @@ class Changes:
 
     def add(self, kind: type[KubernetesObject], *keys: Key) -> None:
         """Note that objects of a kind changed."""
-        self.objects.setdefault(kind, {}).update(dict.fromkeys(keys))
+        changed = self.objects.setdefault(kind, {})
+        for key in keys:
+            changed[key] = None
 
     def __bool__(self) -> bool:
         return bool(self.objects)
@@ -79,7 +81,8 @@ class Inventory:
         users = {user for claim in claims for user in self._users.get(claim, ())}
         for kind in (Pod, VirtualMachineInstance):
             # A user is a pod or a VMI of this name; to read both again does no harm.
-            changes.add(kind, *(user for user in users if user in self.of(kind)))
+            known = self.of(kind)
+            changes.add(kind, *(user for user in users if user in known))
         return changes
 
     def _change(self, kind: type[KubernetesObject], key: Key, new: KubernetesObject | None) -> None:
@@ -108,6 +111,8 @@ class Inventory:
             self.changes.claims.add(key)
 
     def _use(self, user: Key, old: set[str], new: set[str]) -> None:
+        if not old and not new:
+            return
         for claim in old - new:
             rest = list(self._users.pop((user[0], claim)))
             rest.remove(user)

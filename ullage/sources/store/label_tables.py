@@ -74,6 +74,8 @@ def _merged(old: Labels, fresh: Labels, splice: Splice, admission: Admission) ->
 
 
 def _woven(old: tuple[IntArray, Int32Array], fresh: tuple[IntArray, Int32Array], splice: Splice) -> Int32Array:
+    if splice.is_appending:
+        return sealed(np.concatenate([old[1], fresh[1]]))
     pieces = [np.empty(0, dtype=np.int32)]
     for start, stop, index in splice.runs:
         pieces.append(old[1][old[0][start] : old[0][stop]])

@@ -17,7 +17,7 @@ from ullage.sources.objects import Key, Pod
 from ullage.sources.rows import Row
 from ullage.sources.store.inventory import Inventory
 from ullage.sources.store.node_table import NodeTable
-from ullage.sources.workloads import PodReader, placed_pods
+from ullage.sources.workloads import PodReader, is_placed, placed_pods
 
 RowKey: TypeAlias = tuple[str, str, int]
 """Namespace, name and kind of a workload, in the order of rows."""
@@ -65,8 +65,7 @@ class WorkloadReader:
     def pod(self, key: Key, pod: Pod | None) -> list[Row]:
         """Row of a pod that is no launcher; none for ``None`` and for one that holds nothing on a known node."""
         self._notes.about((*key, int(WorkloadKind.POD)))
-        placed = placed_pods([pod], self._nodes, self._notes) if pod is not None else []
-        return [self._pods.read(each) for each in placed]
+        return [self._pods.read(pod)] if pod is not None and is_placed(pod, self._nodes, self._notes) else []
 
     def no_pod(self, key: Key) -> list[Row]:
         """As `pod` of a launcher: it belongs to its VM, and has neither row nor notes of its own."""

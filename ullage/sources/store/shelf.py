@@ -150,7 +150,7 @@ class Shelf:
         self._inventory.drop(self._kind, key)
 
     def _release(self, key: Key) -> None:
-        if self._unreadable.pop(key, None) is not None:
+        if self._unreadable and self._unreadable.pop(key, None) is not None:
             self._notes.about((self._kind, key))
 
     def _known(self, key: Key) -> Identity | None:

@@ -6,7 +6,7 @@ Rows that are read from a slim object equal those of the whole one.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from sys import intern
 from typing import Any, Final, TypeVar
 
@@ -51,13 +51,25 @@ _ENCODER: Final = msgspec.json.Encoder()
 _KEPT: Final = ANNOTATIONS | {DOMAIN, OVERHEAD}
 _PRESENT: Final = Present()
 _LOCAL: Final = Volume(empty_dir=_PRESENT)
+_PARTS: Final = (
+    "containers",
+    "init_containers",
+    "resources",
+    "overhead",
+    "priority",
+    "node_selector",
+    "affinity",
+    "tolerations",
+    "topology_spread_constraints",
+)
+"""Parts of the spec of a pod that other pods have, too, each without the others: rows are read by their identity."""
 
 
 class Slimmer:
     """Makes objects small. The ones that it is given are used up; what it gives shares parts that must not be changed."""
 
     def __init__(self) -> None:
-        self._pools: defaultdict[type, Pool[Any]] = defaultdict(Pool)
+        self._pools: defaultdict[type | str, Pool[Any]] = defaultdict(Pool)
         self._by_kind: dict[type[KubernetesObject], Callable[[Any], KubernetesObject]] = {
             Pod: self._pod,
             Node: self._node,
@@ -76,28 +88,32 @@ class Slimmer:
         return found
 
     def _pod(self, pod: Pod) -> Pod:
-        status = pod.status or PodStatus()
+        status = pod.status = pod.status or PodStatus()
         if has_ended(pod):
             return Pod(metadata=self._meta(pod.metadata, with_uid=True), status=PodStatus(phase=_one(status.phase)))
-        return Pod(
-            metadata=self._meta(pod.metadata, labels=pod.metadata.labels, annotations=_KEPT, with_uid=True),
-            spec=self._pod_spec(pod),
-            status=PodStatus(phase=_one(status.phase), qos_class=_one(status.qos_class), start_time=status.start_time),
-        )
+        pod.spec = self._pod_spec(pod)
+        pod.metadata = self._meta(pod.metadata, labels=pod.metadata.labels, annotations=_KEPT, with_uid=True)
+        status.phase, status.qos_class = _one(status.phase), _one(status.qos_class)
+        return pod
 
     def _pod_spec(self, pod: Pod) -> PodSpec:
-        node, volumes, spec = pod.spec.node_name, pod.spec.volumes, pod.spec
+        spec = pod.spec
         if controller_kind(pod) == "DaemonSet" and not is_launcher(pod):
             # The one field by which the pods of a DaemonSet differ is left out of their placement, too.
             spec.affinity = without_fields(spec).affinity
-        spec.node_name = spec.volumes = None
-        template = self._share(spec)
-        return msgspec.structs.replace(template, node_name=_one(node), volumes=self._volumes(volumes))
+        for name in _PARTS:
+            part = getattr(spec, name)
+            if part is not None:
+                setattr(spec, name, self._share(part, name))
+        spec.node_name, spec.volumes = _one(spec.node_name), self._volumes(spec.volumes)
+        spec.priority_class_name = _one(spec.priority_class_name)
+        return spec
 
     def _volumes(self, volumes: list[Volume] | None) -> list[Volume] | None:
-        kept = [_mount(each) for each in volumes or () if each.persistent_volume_claim or each.ephemeral]
-        if any(each.empty_dir or each.host_path for each in volumes or ()):
-            kept.append(_LOCAL)
+        if not volumes:
+            return None
+        kept = [_mount(each) for each in volumes if each.persistent_volume_claim or each.ephemeral]
+        kept += [_LOCAL for each in volumes if each.empty_dir or each.host_path][:1]
         return self._share(kept) if kept else None
 
     def _machine(self, machine: VirtualMachineInstance) -> VirtualMachineInstance:
@@ -165,31 +181,33 @@ class Slimmer:
         meta: ObjectMeta,
         *,
         labels: dict[str, str] | None = None,
-        annotations: Iterable[str] = (),
+        annotations: frozenset[str] = frozenset(),
         with_uid: bool = False,
     ) -> ObjectMeta:
         """Metadata with these labels and annotations only; the version tells objects apart where no state shows uids."""
-        kept = {key: value for key, value in (meta.annotations or {}).items() if key in annotations}
-        return ObjectMeta(
-            name=meta.name if with_uid else intern(meta.name),
-            namespace=_one(meta.namespace),
-            uid=meta.uid if with_uid else None,
-            resource_version=meta.resource_version,
-            labels=self._texts(labels),
-            annotations=self._texts(kept),
-            owner_references=self._owners(meta.owner_references),
-            deletion_timestamp=meta.deletion_timestamp,
-        )
+        if not with_uid:
+            meta.name, meta.uid = intern(meta.name), None
+        meta.namespace = _one(meta.namespace)
+        meta.labels = self._texts(labels)
+        if meta.annotations:
+            kept = {key: value for key, value in meta.annotations.items() if key in annotations}
+            meta.annotations = self._texts(kept)
+        meta.owner_references = self._owners(meta.owner_references)
+        return meta
 
     def _owners(self, owners: list[OwnerReference] | None) -> list[OwnerReference] | None:
         if not owners:
             return None
-        return self._share(
-            [
-                OwnerReference(kind=intern(each.kind), name=intern(each.name), controller=each.controller)
-                for each in owners
-            ]
-        )
+        for each in owners:
+            each.uid = ""
+        key = _ENCODER.encode(owners)
+        pool = self._pools["owners"]
+        found: list[OwnerReference] | None = pool.get(key)
+        if found is None:
+            for each in owners:
+                each.kind, each.name = intern(each.kind), intern(each.name)
+            found = pool.put(key, owners)
+        return found
 
     def _texts(self, texts: dict[str, str] | None) -> dict[str, str] | None:
         """A map of names whose texts are shared; an empty one is none."""
@@ -202,11 +220,11 @@ class Slimmer:
             found = pool.put(key, {intern(name): intern(value) for name, value in texts.items()})
         return found
 
-    def _share(self, part: Part) -> Part:
-        """An equal part of an object that came before, else this one."""
+    def _share(self, part: Part, name: str = "") -> Part:
+        """An equal part of an object that came before, else this one; parts of one name are shared with each other."""
         if part is None:
             return part
-        found: Part = self._pools[type(part)].share(_ENCODER.encode(part), part)
+        found: Part = self._pools[name or type(part)].share(_ENCODER.encode(part), part)
         return found
 
 

@@ -74,6 +74,11 @@ class Splice:
         """Every fresh row takes the place of a dropped one: no other row moves."""
         return np.array_equal(self.dropped, self.at)
 
+    @cached_property
+    def is_appending(self) -> bool:
+        """All old rows stay where they are, and the fresh ones follow them."""
+        return not len(self.dropped) and bool((self.at == self.size).all())
+
     @property
     def new_size(self) -> int:
         """Rows of the new table."""
@@ -128,6 +133,8 @@ class Splice:
         """Column of the new table, read-only; rows are the first axis."""
         if self.is_nothing:
             return old
+        if self.is_appending:
+            return sealed(np.concatenate([old, fresh]))
         if not self.keeps_order:
             return sealed(np.concatenate([old, fresh])[self.take])
         result = old.copy()
@@ -138,8 +145,8 @@ class Splice:
         """As `array`, of a tuple; the old one itself if it says the same."""
         if self.keeps_order and all(old[row] == value for row, value in zip(self.at.tolist(), fresh, strict=True)):
             return old
-        if not self.size:
-            return tuple(fresh)
+        if self.is_appending:
+            return (*old, *fresh)
         return tuple(chain.from_iterable(self._pieces(old, fresh)))
 
     def _pieces(self, old: tuple[Value, ...], fresh: Sequence[Value]) -> Iterator[Iterable[Value]]:

@@ -79,6 +79,13 @@ class Tables:
             row += 1
         return row, row < end and bool(rows.kind[row] == kind)
 
+    def places(self, keys: Sequence[tuple[str, str, int]]) -> list[tuple[int, bool]]:
+        """As `find`, for each of some ascending keys."""
+        rows, last = self.workloads, len(self.workloads) - 1
+        if keys and (last < 0 or (rows.namespace[last], rows.name[last]) < keys[0][:2]):
+            return [(last + 1, False)] * len(keys)
+        return [self.find(*key) for key in keys]
+
     def names_used(self) -> Iterable[str]:
         """Resources that some row requests by name."""
         is_used = np.logical_or.reduce(self.named, axis=0)

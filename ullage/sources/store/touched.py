@@ -25,11 +25,12 @@ class Touched:
     machines: Keys = field(default_factory=dict)
 
     def portions(self, most: int) -> Iterator[Touched]:
-        """The same in portions, at least one, of no more than `most` pods and VMs each."""
-        pods, machines = tuple(self.pods), tuple(self.machines)
-        for start in range(0, max(1, len(pods), len(machines)), most):
-            stop = start + most
-            yield Touched(dict.fromkeys(pods[start:stop]), dict.fromkeys(machines[start:stop]))
+        """The same in portions, at least one, of no more than `most` names each, in order of namespace and name."""
+        names = sorted(self.pods.keys() | self.machines.keys())
+        for start in range(0, max(1, len(names)), most):
+            portion = names[start : start + most]
+            pods, machines = ([name for name in portion if name in of] for of in (self.pods, self.machines))
+            yield Touched(dict.fromkeys(pods), dict.fromkeys(machines))
 
 
 def touched_by_objects(changes: Changes, inventory: Inventory) -> Touched:
