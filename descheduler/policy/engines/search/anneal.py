@@ -6,17 +6,51 @@ with steps the same seed gives the same places.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 from descheduler.policy.engines.search.columns import Columns
 from descheduler.policy.engines.search.position import Position, restart
-from descheduler.policy.engines.search.schedule import Schedule
+from descheduler.policy.engines.search.schedule import Scale, Schedule
 from descheduler.policy.pace import Budget
 from ullage.model.arrays import Int32Array
 
+_REHEAT = 10.0
+_LOW = 0.2
+"""Of reheats: first temperature over the last one, and share of the rents."""
 _REFRESH = 256
 """Chunks after which sums are worked out anew, so that rounding errors do not grow."""
+
+
+@dataclass(frozen=True)
+class Habit:
+    """How a kind of steps differs from single ones in what suits it.
+
+    Attributes
+    ----------
+    colder
+        What last temperatures are divided by. Who chooses among many steps at once leaves what is good more often.
+    rent
+        Factor on rents.
+    free
+        Progress after which there are no rents any more.
+    reheats
+        How often the long anneal is followed by one that is not as hot, with low rents: what jams is sent home and leaves anew.
+    """
+
+    colder: float = 1.0
+    rent: float = 1.0
+    free: float = 0.97
+    reheats: int = 0
+
+    def schedules(self, scale: Scale) -> Iterator[tuple[float, Schedule]]:
+        """The long anneal of `scale` and its reheats, with the shares of the time that they take."""
+        cold, rent, half = scale.cold / self.colder, self.rent * scale.rent, 0.5 if self.reheats else 1.0
+        yield half, Schedule(scale.hot, cold, rent=rent, free=self.free)
+        for _ in range(self.reheats):
+            hot = min(scale.hot, _REHEAT * cold)
+            yield half / self.reheats, Schedule(hot, cold, rent=_LOW * rent, free=self.free)
 
 
 class Mover(Protocol):
@@ -30,11 +64,14 @@ class Mover(Protocol):
         Steps that are worth a look at the clock.
     tries
         What one step is worth in steps of the compiled kernel.
+    habit
+        What suits it.
     """
 
     name: str
     chunk: int
     tries: float
+    habit: Habit
 
     def advance(self, steps: int, heat: float, factor: float) -> int:
         """Try `steps` steps at temperature `heat` with rents times `factor`; returns how many were made."""

@@ -139,3 +139,12 @@ class Exchanges:
         for trips in (self.mine, self.yours):
             some = rows[trips.some[rows]]
             at.place[trips.who[some]] = trips.target[some]
+
+
+def disjoint(order: IntArray, here: IntArray, there: IntArray, nodes: int) -> IntArray:
+    """Those of `order` both of whose nodes, out of `nodes`, no earlier one of `order` has."""
+    rank, first = np.arange(len(order)), np.full(nodes, len(order))
+    np.minimum.at(first, here[order], rank)
+    np.minimum.at(first, there[order], rank)
+    kept: IntArray = order[(first[here[order]] == rank) & (first[there[order]] == rank)]
+    return kept

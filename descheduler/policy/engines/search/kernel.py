@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from descheduler.policy.engines.search import rules
+from descheduler.policy.engines.search.anneal import Habit
 from descheduler.policy.engines.search.columns import Absence, Columns, Groups, Lanes
 from descheduler.policy.engines.search.mix import Mix
 from descheduler.policy.engines.search.position import Gone, Members, Position, Sums
@@ -59,6 +60,7 @@ class Kernel:
     name = "numba"
     chunk = 1 << 16
     tries = 1.0
+    habit = Habit()
 
     def __init__(self, columns: Columns, at: Position, mix: Mix | None = None) -> None:
         self._columns, self._at = columns, at

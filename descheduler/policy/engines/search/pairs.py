@@ -4,11 +4,13 @@ From both nodes of a pair some workloads are drawn, and *nobody* besides, so tha
 exchange per pair is chosen with the probabilities of a heat bath: the least of ``change + T * noise`` with Gumbel's noise.
 Pairs are disjoint, so that all chosen exchanges are made together; only members of groups are looked at one by one.
 
-Some rounds match the present node of workloads that are away with their home. They bring workloads home, or exchange them
-with others of the same home, which keeps a search from jamming where room is held at both ends.
+Where room is held at both ends, three things keep a search from jamming. Some rounds match the present node of workloads that
+are away with their home: these go home, or change places with others of the same home. Half of those that are drawn are away,
+because they exchange what they hold anyway; two that leave home at once seldom find room. And the long anneal is followed by
+reheats, since what is left to gain stands on a few nodes that are jammed.
 
-All exchanges are priced in float32, with a first look at limits. Who may not go by the rules takes no part. The few exchanges
-that beat doing nothing by most are judged exactly.
+All exchanges are priced in float32, with a first look at limits. Who may not go by the rules takes no part. The one of each
+pair that is chosen is judged exactly.
 """
 
 from __future__ import annotations
@@ -18,19 +20,24 @@ from typing import Final
 
 import numpy as np
 
+from descheduler.policy.engines.search.anneal import Habit
 from descheduler.policy.engines.search.columns import Columns
 from descheduler.policy.engines.search.draft import NO_LIMIT
-from descheduler.policy.engines.search.exchange import Exchanges, may_go
+from descheduler.policy.engines.search.exchange import Exchanges, disjoint, may_go
 from descheduler.policy.engines.search.position import COST, MADE, Position, fees
 from descheduler.policy.engines.search.rules import allows, carry, count_crew
-from descheduler.policy.engines.search.screen import Float32Array, Screen
-from ullage.model.arrays import FloatArray, IntArray
+from descheduler.policy.engines.search.screen import Drawn, Float32Array, Screen
+from ullage.model.arrays import IntArray
 
 _NOISE: Final = 1 << 20
 _REDRAW: Final = 16
 """Rounds after which the lists of who is where are made anew; who has left since counts as nobody."""
-_FINALISTS: Final = 2
-"""Exchanges per pair that are judged exactly."""
+_HOME: Final = 0.3
+"""Share of rounds that bring workloads home, where room is held there."""
+_RENT: Final = 2.0
+_FREE: Final = 0.8
+_REHEATS: Final = 6
+"""Habits, chosen on b_01 and b_02 of `benchmarks.machine_reassignment`: rents count twice, and fall to nothing earlier."""
 _WORTH: Final = 0.05
 """What an exchange that is judged here counts in tries of a compiled kernel, which acts on every one at once."""
 
@@ -50,13 +57,25 @@ class Pairs:
     name = "numpy"
     chunk = 32
 
-    def __init__(self, columns: Columns, at: Position, seed: int, home: float = 0.3) -> None:
-        self._columns, self._at, self._home_share = columns, at, home
+    def __init__(self, columns: Columns, at: Position, seed: int) -> None:
+        self._columns, self._at = columns, at
         self._rng = np.random.Generator(np.random.PCG64(seed))
         self._noise = self._rng.gumbel(size=_NOISE).astype(np.float32)
         self._lanes = Screen(columns)
         self._counted = columns.absence.most[0] < NO_LIMIT or bool((columns.absence.quota < NO_LIMIT).any())
+        self._home_share = _HOME if self._lanes.holds else 0.0
         self._draws = self._lanes.draws()
+        self._decks = 2 if self._lanes.holds else 1
+        absence = columns.absence
+        self._fee, self._rent, self._travel = (
+            x.astype(np.float32) for x in (absence.fee, absence.rent, absence.travel)
+        )
+        self.habit = Habit(
+            colder=2 * float(np.log(1 + self._draws)),
+            rent=_RENT,
+            free=_FREE,
+            reheats=_REHEATS if self._lanes.holds else 0,
+        )
         self.tries = _WORTH * self._draws**2 * (len(at.sums.price) // 2)
 
     def advance(self, steps: int, heat: float, factor: float) -> int:
@@ -73,56 +92,66 @@ class Pairs:
         return made
 
     def _redraw(self) -> None:
-        movable = self._rng.permutation(self._columns.by_size)
-        place = self._at.place[movable]
-        self._members = movable[np.argsort(place, kind="stable")].astype(np.int64)
-        self._count = np.bincount(place, minlength=len(self._at.sums.price))
+        """Deal the workloads of each node out anew: one deck for all, or one for those that are away and one for the others."""
+        movable = self._rng.permutation(self._columns.by_size).astype(np.int64)
+        at_home = self._at.place[movable] == self._columns.home[movable]
+        deck = self._decks * self._at.place[movable].astype(np.int64) + (at_home & (self._decks > 1))
+        self._members = movable[np.argsort(deck, kind="stable")]
+        self._count = np.bincount(deck, minlength=self._decks * len(self._at.sums.price))
         self._begin = np.cumsum(self._count) - self._count
-        self._away = movable[place != self._columns.home[movable]].astype(np.int64)
+        self._away = movable[~at_home]
 
     def _match(self) -> _Match:
         if len(self._away) and self._rng.random() < self._home_share:
             return self._homeward()
-        order = self._rng.permutation(len(self._count))
+        order = self._rng.permutation(len(self._at.sums.price))
         half = len(order) // 2
         return _Match(order[:half], order[half : 2 * half])
 
     def _homeward(self) -> _Match:
         """Disjoint pairs of present node and home of workloads that are away."""
-        chosen = self._away[self._rng.integers(len(self._away), size=len(self._count))]
+        chosen = self._away[self._rng.integers(len(self._away), size=len(self._at.sums.price))]
         chosen = chosen[self._at.place[chosen] != self._columns.home[chosen]]
         here, there = self._at.place[chosen].astype(np.int64), self._columns.home[chosen].astype(np.int64)
-        kept = disjoint(np.arange(len(chosen)), here, there, len(self._count))
+        kept = disjoint(np.arange(len(chosen)), here, there, len(self._at.sums.price))
         return _Match(here[kept], there[kept], chosen[kept])
 
-    def _draw(self, node: IntArray, other: IntArray, first: IntArray | None) -> IntArray:
-        """Workloads of each node that may go to the other one, int64 (D, P), -1 for nobody; the first row is nobody."""
-        count = self._count[node]
-        rank = np.arange(self._draws)[:, None]
-        slot = ((self._rng.random(len(node)) * count).astype(np.int64) + rank) % np.maximum(1, count)
+    def _draw(self, match: _Match) -> Drawn:
+        """Workloads of both nodes of each pair that may go to the other one; the first of each is nobody."""
+        c, at = self._columns, self._at
+        node, other = np.concatenate([match.here, match.there]), np.concatenate([match.there, match.here])
         who = np.full((self._draws + 1, len(node)), -1)
-        who[1:] = np.where(
-            rank < count, self._members[np.minimum(self._begin[node] + slot, len(self._members) - 1)], -1
-        )
-        if first is not None:
-            who[1] = first
-        who[(self._at.place[who] != node) | ~may_go(self._columns, self._at, who, node, other)] = -1
-        return who
+        for i, ranks in enumerate(np.array_split(np.arange(self._draws), self._decks)):
+            who[1 + ranks] = self._dealt(self._decks * node + i, len(ranks))
+        if match.first is not None:
+            who[1, : len(match.first)] = match.first
+        home = c.home[who]
+        some = (who >= 0) & (at.place[who] == node) & may_go(c, at, who, node, other)
+        who[~some] = -1
+        return Drawn(node, other, who, (home == node) & some, (home == other) & some)
+
+    def _dealt(self, deck: IntArray, hand: int) -> IntArray:
+        """Neighbours from a random place of each deck, int64 (hand, E); -1 where there are not as many."""
+        count, rank = self._count[deck], np.arange(hand)[:, None]
+        slot = ((self._rng.random(len(deck)) * count).astype(np.int64) + rank) % np.maximum(1, count)
+        who = self._members[np.minimum(self._begin[deck] + slot, len(self._members) - 1)]
+        return np.where(rank < count, who, -1)
 
     def _round(self, match: _Match, heat: float, factor: float) -> int:
-        mine = self._draw(match.here, match.there, match.first)
-        yours = self._draw(match.there, match.here, None)
-        change = self._lanes.changes(self._at, match.here, match.there, mine, yours)
-        change += self._extra(mine, match.here, match.there, factor)[:, None]
-        change += self._extra(yours, match.there, match.here, factor)[None, :]
+        drawn = self._draw(match)
+        change = self._lanes.changes(self._at, drawn)
+        mine, yours = np.split(self._extra(drawn, factor), 2, axis=1)
+        change += mine[:, None]
+        change += yours
         noise = self._some_noise(change.shape, heat)
         change -= noise
-        row, pair = _finalists(change)
-        i, j = np.divmod(row, len(yours))
-        found = Exchanges(self._columns, self._at, mine[i, pair], yours[j, pair], match.here[pair], match.there[pair])
-        exact = found.change(factor) - noise[i, j, pair]
-        exact[~found.fit()] = np.inf
-        return self._make(found, _least(exact, pair, -noise[0, 0]))
+        row = change.reshape(-1, len(match.here)).argmin(axis=0)
+        pair = np.flatnonzero(row)
+        i, j = np.divmod(row[pair], len(drawn.who))
+        gain = noise[i, j, pair] - noise[0, 0, pair]
+        who = drawn.who[i, pair], drawn.who[j, pair + len(match.here)]
+        found = Exchanges(self._columns, self._at, *who, match.here[pair], match.there[pair])
+        return self._make(found, np.flatnonzero(found.fit() & (found.change(factor) <= gain)))
 
     def _some_noise(self, shape: tuple[int, ...], heat: float) -> Float32Array:
         size = int(np.prod(shape))
@@ -131,13 +160,13 @@ class Pairs:
         scaled: Float32Array = noise.reshape(shape) * np.float32(heat)
         return scaled
 
-    def _extra(self, who: IntArray, here: IntArray, there: IntArray, factor: float) -> Float32Array:
-        """Fees and rents of each workload, float32 (D, P); inf for nobody, except that the first row stands for nobody."""
-        absence, home = self._columns.absence, self._columns.home[who]
-        away = (home == here).astype(np.float32) - (home == there)
-        extra: Float32Array = away * (absence.fee + factor * absence.rent).astype(np.float32)[who]
-        if len(absence.travel):
-            extra += (absence.travel[home, there] - absence.travel[home, here]).astype(np.float32)
+    def _extra(self, drawn: Drawn, factor: float) -> Float32Array:
+        """Fees and rents of each workload, float32 (D, E); inf for nobody, except that the first row stands for nobody."""
+        who, home = drawn.who, self._columns.home[drawn.who]
+        away = drawn.leaves.astype(np.float32) - drawn.returns
+        extra: Float32Array = away * (self._fee[who] + np.float32(factor) * self._rent[who])
+        if len(self._travel):
+            extra += self._travel[home, drawn.other] - self._travel[home, drawn.node]
         extra[who < 0] = np.inf
         extra[0] = 0.0
         return extra
@@ -185,30 +214,3 @@ class Pairs:
             if absence.crew[w] >= 0:
                 count_crew(gone, int(absence.crew[w]), w in leaving)
         return True
-
-
-def _finalists(change: Float32Array) -> tuple[IntArray, IntArray]:
-    """Exchange and pair of those that beat doing nothing, but only the best few of each pair."""
-    flat = change.reshape(-1, change.shape[-1])
-    better = flat < flat[0]
-    if np.count_nonzero(better) > _FINALISTS * flat.shape[1]:
-        better &= flat <= np.partition(flat, _FINALISTS - 1, axis=0)[_FINALISTS - 1]
-    row, pair = np.nonzero(better)
-    return row, pair
-
-
-def _least(value: FloatArray, pair: IntArray, nothing: Float32Array) -> IntArray:
-    """Row of the least value of each pair, where it is no more than that of doing nothing."""
-    order = np.lexsort((value, pair))
-    first = order[np.flatnonzero(np.diff(pair[order], prepend=-1))]
-    chosen: IntArray = first[value[first] <= nothing[pair[first]]]
-    return chosen
-
-
-def disjoint(order: IntArray, here: IntArray, there: IntArray, nodes: int) -> IntArray:
-    """Those of `order` both of whose nodes, out of `nodes`, no earlier one of `order` has."""
-    rank, first = np.arange(len(order)), np.full(nodes, len(order))
-    np.minimum.at(first, here[order], rank)
-    np.minimum.at(first, there[order], rank)
-    kept: IntArray = order[(first[here[order]] == rank) & (first[there[order]] == rank)]
-    return kept

@@ -3,7 +3,8 @@
 First a short anneal, so that there is a good plan early. Where there is much time for each workload, colder ones from home show
 whether it may pay to stay near home. Then a long one, as hot as the number of tries that the first one made in its time allows;
 it shares its time with another one from home, not much hotter than the last colder one that did better. What does well in
-little time need not do well in much, so both have their turn. Last the fees: whoever needs not be away goes home.
+little time need not do well in much, so both have their turn. Some movers reheat in the second half of a long one. Last the
+fees: whoever needs not be away goes home.
 """
 
 from __future__ import annotations
@@ -149,11 +150,17 @@ class _Search:
             self._main(colder, _SHARED, _MAIN)
             chosen = colder if self.best.cost < found else chosen
         restart(self.columns, self.at, self.best.place)
-        self._anneal(Schedule(chosen.cold, chosen.icy, frozen=0.1), _MAIN, _LAST)
+        divisor = self.mover.habit.colder
+        self._anneal(Schedule(chosen.cold / divisor, chosen.icy / divisor, frozen=0.1), _MAIN, _LAST)
         restart(self.columns, self.at, self.best.place)
 
     def _main(self, by: Scale, begin: float, end: float) -> None:
-        self._anneal(Schedule(by.hot, by.cold, rent=by.rent), begin, end)
+        """A long anneal as the mover likes it."""
+        at = begin
+        for share, schedule in self.mover.habit.schedules(by):
+            after = at + share * (end - begin)
+            self._anneal(schedule, at, after)
+            at = after
 
     def _early(self, home: Int32Array, style: Style) -> tuple[Scale, Scale | None]:
         """Scale for the long anneal, and one for a colder one from home if a short one of that kind does better."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib.util import find_spec
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from benchmarks.reassignment_checker import cost, faults
 from benchmarks.reassignment_instance import columns
 from benchmarks.reassignment_runs import judged
+from descheduler.policy.engines.search.needless import take_back
 from descheduler.policy.engines.search.position import AWAY, PEAK, position
 from descheduler.policy.engines.search.run import Style, search
 from descheduler.policy.pace import Steps
@@ -30,6 +32,20 @@ def test_columns_stay_what_places_make_them(kernel, given_instance, steps, heat,
     assert differences(c, at) == []
     assert faults(model, initial, at.place) == []
     assert cost(model, initial, at.place) == round(at.cost())
+
+
+@some
+@given(instances(), st.integers(1, 60))
+def test_taking_back_keeps_all_rules_and_makes_nothing_dearer(given_instance, steps):
+    model, initial = replace(given_instance[0], service_weight=0), given_instance[1]
+    c, at, mover = begun(model, initial, "numpy")
+    mover.advance(steps, 1e9, 0.0)
+    place, before = at.place.copy(), at.cost()
+    assert take_back(c, at) == (place != at.place).sum()
+    assert (at.place == np.where(place != at.place, initial, place)).all()
+    assert faults(model, initial, at.place) == []
+    assert cost(model, initial, at.place) == round(at.cost()) <= round(before)
+    assert take_back(c, at) == 0
 
 
 @pytest.mark.skipif("numba" not in KERNELS, reason="the kernel counts who is away at every step")

@@ -7,16 +7,18 @@ import pytest
 
 from benchmarks.reassignment_checker import cost
 from benchmarks.reassignment_instance import Model, columns
+from descheduler.policy.engines.search.anneal import Habit
+from descheduler.policy.engines.search.exchange import disjoint
 from descheduler.policy.engines.search.mix import Mix
 from descheduler.policy.engines.search.needless import take_back
-from descheduler.policy.engines.search.pairs import disjoint
 from descheduler.policy.engines.search.position import position
 from descheduler.policy.engines.search.rules import allows, carry
-from descheduler.policy.engines.search.schedule import Schedule, scale
+from descheduler.policy.engines.search.schedule import Scale, Schedule, scale
 from tests.descheduler.policy.search.instances import instance
 from tests.descheduler.policy.search.running import solved
 
 NOTHING = np.zeros(0, dtype=np.int64)
+SCALE = Scale(swing=1000.0, hot=100.0, cold=2.0, icy=0.1, rent=0.5)
 
 
 def model(**changes) -> Model:
@@ -120,6 +122,17 @@ def test_it_cools_down_and_freezes():
     assert [cooling.heat(p) for p in (0.0, 0.25, 0.5, 1.0)] == pytest.approx([100.0, 10.0, 0.0, 0.0])
     assert [cooling.factor(p) for p in (0.0, 0.4, 0.8, 1.0)] == pytest.approx([2.0, 1.0, 0.0, 0.0])
     assert Schedule(0.0, 0.0).heat(0.2) == 0.0
+
+
+def test_reheats_take_the_second_half_of_the_long_anneal():
+    (share, alone), (half, first), *again = (
+        *Habit().schedules(SCALE),
+        *Habit(2.0, 3.0, 0.5, reheats=2).schedules(SCALE),
+    )
+    assert (share, half, [s for s, _ in again]) == (1.0, 0.5, [0.25, 0.25])
+    assert alone == Schedule(100.0, 2.0, rent=0.5)
+    assert first == Schedule(100.0, 1.0, rent=1.5, free=0.5)
+    assert all(first.last == s.last < s.first < first.first and 0 < s.rent < first.rent for _, s in again)
 
 
 def test_who_tries_more_begins_hotter():

@@ -70,12 +70,14 @@ def test_the_columns_say_what_the_tally_says(state, config):
     given_setting, task = tasks(state, config)
     columns = columns_of(task, evenness(given_setting.known(), 0.01))
     tally = engine("greedy")(task, time_limit_seconds=1.0).tally
+    # Where a full node is closed to idle workloads, too, each of them brings next to nothing.
+    slight = 1e-6 + 2e-12 * len(task.home) * np.array([d.scale.mean() for d in task.dimensions])
     for away in ({}, dict(tally.away)):
         tally.restore(away)
         at = position(columns, tally.node.astype(np.int32))
         count = len(task.dimensions)
         load = at.sums.over[:, :count] + columns.lanes.threshold[:, :count]
-        np.testing.assert_allclose(load, tally.capacity.load, rtol=1e-9, atol=1e-6)
+        assert (np.abs(load - tally.capacity.load) <= slight + 1e-9 * np.abs(load)).all()
         assert (at.sums.slack[:, :count] <= tally.capacity.room.T + 1e-3).all()
         assert at.cost() == pytest.approx(price(task, away, given_setting.known(), 0.01), rel=1e-9, abs=1e-12)
 
