@@ -84,10 +84,10 @@ class Judged:
         """As the function `catch_up`."""
         if assumed is not self._counted and assumed is not self._pending:
             self._compare(assumed, len(view) + 1)
-        if self._is_changed is not None:
-            self._count(view, demand, assumed, self._changed)
-        if self._scores is not None:
+        if self._scores is not None and self._late:
             self._settled(view, demand)
+        if self._is_changed is not None:
+            self._count(view, demand, assumed, self._changed, at_once=True)
 
     def reasons(self, view: NodeView, demand: Demand, assumed: Assumed, rows: IntArray, codes: Int16Array) -> list[str]:
         """As the function `reasons`."""
@@ -105,8 +105,10 @@ class Judged:
         self._asked.add(verb)
         return is_first
 
-    def _count(self, view: NodeView, demand: Demand, assumed: Assumed, rows: IntArray) -> None:
-        """Make what is kept of some rows that of `assumed`."""
+    def _count(
+        self, view: NodeView, demand: Demand, assumed: Assumed, rows: IntArray, *, at_once: bool = False
+    ) -> None:
+        """Make what is kept of some rows that of `assumed`, their scores `at_once` or when they are asked for."""
         if assumed is self._counted:
             return
         if assumed is not self._pending:
@@ -117,7 +119,7 @@ class Judged:
             self._reasons.clear()
             self._late.clear()
         elif self._is_changed.take(rows, mode="wrap").any():
-            self._update(view, demand, assumed)
+            self._update(Landing.on_assumed(view, demand, assumed, self._changed), self._changed, at_once=at_once)
             self._counted = assumed
 
     def _settled(self, view: NodeView, demand: Demand) -> Float32Array:
@@ -138,16 +140,18 @@ class Judged:
             self._changed, self._is_changed = np.array(changed, dtype=np.int64), np.zeros(size, dtype=np.bool_)
             self._is_changed[self._changed] = True
 
-    def _update(self, view: NodeView, demand: Demand, assumed: Assumed) -> None:
-        rows = self._changed
+    def _update(self, at: Landing, rows: IntArray, *, at_once: bool) -> None:
         if self._codes is not None:
-            codes = reject(Landing.on_assumed(view, demand, assumed, rows))
+            codes = reject(at)
             # of a node that is rejected still, the reason may be another one now
             if codes.any() or self._codes[rows].any():
                 self._given_codes = None
             self._codes[rows] = codes
         if self._scores is not None:
-            self._late.append(rows)
+            if at_once:
+                self._scores[rows] = weighted(at)
+            else:
+                self._late.append(rows)
             self._given_grades = None
         for row in rows.tolist():
             self._reasons.pop(row, None)
