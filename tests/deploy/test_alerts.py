@@ -119,6 +119,17 @@ def test_every_alert_is_tested_and_has_a_section_and_its_labels() -> None:
 PARTS: Final = ("part_of", "component")
 
 
+@pytest.mark.parametrize("service", ["descheduler", "extender"])
+def test_what_is_scraped_is_a_port_of_the_pods(service: str) -> None:
+    monitors = yaml.safe_load_all((BASES / "monitoring" / "scraping.yaml").read_text())
+    (spec,) = (each["spec"] for each in monitors if each["metadata"]["name"] == f"ullage-{service}")
+    base = yaml.safe_load((BASES / service / "kustomization.yaml").read_text())
+    assert spec["selector"]["matchLabels"].items() <= base["labels"][0]["pairs"].items()
+    deployment = yaml.safe_load((BASES / service / "deployment.yaml").read_text())
+    ports = deployment["spec"]["template"]["spec"]["containers"][0]["ports"]
+    assert {each["port"] for each in spec["podMetricsEndpoints"]} <= {each["name"] for each in ports}
+
+
 def test_every_metric_that_an_alert_names_exists(tmp_path: Path) -> None:
     extender = Extender(Settings(tmp_path / "none", defaults()))
     told = set(re.findall(r"^# TYPE (\w+)", extender.scheduling.metrics.text().decode(), re.MULTILINE))

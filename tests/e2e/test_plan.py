@@ -90,4 +90,4 @@ def test_what_is_read_as_the_user_may_read_it_gives_the_same_plan(control_plane:
         yaml.write_text(control_plane.kubectl("get", "nodes,pods,pdb,vmi,vmim,kubevirt", "-A", "-o", "yaml"))
         return plan(yaml, nodes, pods)[0] == plan(objects, nodes, pods)[0]
 
-    until(is_the_same, "a plan from YAML like that from JSON", seconds=60.0)
+    assert until(is_the_same, "a plan from YAML like that from JSON", seconds=60.0)

@@ -210,6 +210,14 @@ def test_after_an_answer_it_makes_ready_for_the_next_pod_unless_something_comes_
     assert len(ready) == 1
 
 
+@pytest.mark.parametrize(("asked", "is_ready"), [(5, False), (6, True)])
+def test_nothing_is_made_ready_where_the_next_pod_is_asked_about_other_nodes(asked: int, is_ready: bool) -> None:
+    state, idle = cluster(nodes=10), ByHand()
+    service = Service(state, idle=idle)
+    service.call("prioritize", args(list(state.nodes.name[:asked])))
+    assert (idle.waits is not None) == is_ready
+
+
 def test_a_fault_while_it_makes_ready_reaches_nobody() -> None:
     def fail(*_: object) -> None:
         raise ZeroDivisionError
