@@ -140,6 +140,7 @@ def test_the_replacement_of_an_evicted_pod_is_steered_to_the_planned_node():
             return scores == {"n1": 0, "n2": 10, "n3": 0}
 
         await until(steered)
+        assert await steered()  # whenever it is asked about this pod
 
     serve(test, live(source, lambda _: json.dumps({"items": [PLAN]}).encode()))
 

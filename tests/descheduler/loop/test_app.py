@@ -173,6 +173,7 @@ def test_a_fault_in_a_cycle_is_counted_and_the_next_one_is_made():
         await running.until("/metrics", lambda _, text: figures(text)["cycles_totalfailed"] >= 2)
         source.state = hot()
         await running.until("/readyz", lambda status, _: status == 200)
+        assert figures((await running.get("/metrics"))[1])["cycles_totalplanned"] >= 1
 
     run(source, test)
 
