@@ -113,6 +113,10 @@ class Carried:
         """Whether a node with this use is over."""
         return use is not None and any(self.is_over(name, ratio_of(use)) for name, ratio_of in RESOURCES)
 
+    def unknown(self) -> int:
+        """Of how many nodes it is not known whether they are over now."""
+        return sum(not self.over(node.after) and not _is_whole(node.after) for node in self.nodes)
+
     def is_over(self, resource: str, ratio: float | None) -> bool:
         """Whether a ratio of a resource is above its threshold."""
         high = self.high(resource)
@@ -137,6 +141,10 @@ RESOURCES: Final[Sequence[tuple[str, Callable[[Use], float | None]]]] = (
     ("cpu", lambda use: use.cpu_ratio),
 )
 """Resources by name, with where their ratio stands: the hard constraint first."""
+
+
+def _is_whole(use: Use | None) -> bool:
+    return use is not None and all(ratio_of(use) is not None for _, ratio_of in RESOURCES)
 
 
 def _distance(node: CarriedNode, ratio_of: Callable[[Use], float | None]) -> float | None:

@@ -46,6 +46,8 @@ def _relief(carried: Carried) -> str:
     after = sum(carried.over(node.after) for node in carried.nodes)
     if after:
         return f", {count(after, 'node')} still over"
+    if carried.unknown():
+        return f", the use of {count(carried.unknown(), 'node')} is not known now"
     return ", and the node that was over is relieved" if before == 1 else f", and all {before} nodes are relieved"
 
 
@@ -78,7 +80,8 @@ def _figures(carried: Carried) -> Iterator[tuple[str, str, str]]:
             sum(map(carried.over, uses)) for uses in zip(*map(_uses, carried.nodes), strict=True)
         )
         came = arrow(str(before), str(after)) if carried.is_known else str(before)
-        yield "Nodes over", came, f"{foreseen} foreseen, of {number(len(carried.nodes))} that it touches"
+        unknown = f", {number(carried.unknown())} not known" if carried.is_known and carried.unknown() else ""
+        yield "Nodes over", came, f"{foreseen} foreseen, of {number(len(carried.nodes))} that it touches{unknown}"
 
 
 def _uses(node: CarriedNode) -> tuple[Use, Use, Use | None]:

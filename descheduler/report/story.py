@@ -125,6 +125,7 @@ def _empty(plan: RebalancePlan) -> str:
     return f"{count(numbers.moves, 'move')} {verb} {count(numbers.nodes_emptied, 'node')}"
 
 
+_NOT_DUE: Final = "node-over-not-due"
 _HEADLINES: Final[Mapping[Goal, Callable[[RebalancePlan], str]]] = MappingProxyType(
     {Goal.RELIEVE: _relieve, Goal.BALANCE: _balance, Goal.EVACUATE: _empty, Goal.CONSOLIDATE: _empty}
 )
@@ -136,6 +137,8 @@ def headline(plan: RebalancePlan) -> str:
     if numbers.moves:
         return _HEADLINES[plan.spec.goal](plan)
     missed = len(staying(plan))
+    if missed and all(node.code == _NOT_DUE for node in staying(plan)):
+        return f"{count(missed, 'node')} over, not for long enough yet"
     if missed:
         return f"No move helps: {count(missed, 'node')} {'misses' if missed == 1 else 'miss'} the goal"
     if numbers.nodes and numbers.nodes_unknown == numbers.nodes:

@@ -75,6 +75,15 @@ def test_a_node_that_stays_over_is_marked_in_more_than_colour():
     assert "▲ 120.0% → 90.0%" in Page(text).said("text")
 
 
+def test_a_node_whose_use_is_lost_is_not_called_relieved():
+    nodes = (node("n1", 0.95, 0.8, 0.81), node("n2", 0.4, 0.5, 0.52), node("n3", 0.9, 0.78, None))
+    text = page(story(moved(), nodes=nodes))
+    assert Page(text).said("h1") == ["The one move was made, the use of 1 node is not known now"]
+    assert tiles(text)["Nodes over"] == ("2 → 0", "0 foreseen, of 3 that it touches, 1 not known")
+    half = CarriedNode("n3", nodes[2].before, nodes[2].foreseen, Use(0.7, None))
+    assert story(nodes=(*nodes[:2], half)).unknown() == 1
+
+
 def test_phases_and_durations_stand_beside_what_was_expected():
     text = page(story(moved(1), moved(2, "Skipped", "web"), moved(3, "Refused", "old")))
     rows = re.findall(r"<tr><td class=\"num\">(\d+)</td>.*?<td class=\"one ?\w*\">(\w+)</td>(.*?)</tr>", text)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from descheduler.policy.plan import Goal, LowerBound, NodeClass
+from descheduler.policy.plan import Goal, LowerBound, NodeClass, RebalancePlan
 from descheduler.report import render
 from descheduler.report.figures import count, duration, percent, size
 from descheduler.report.story import Part, headline, part, sentences
@@ -122,6 +122,17 @@ def test_the_headline_fits_what_happened(nodes, moves: int, said: str) -> None:
     for _ in range(moves):
         builder.move("vm", "a", "b")
     assert headline(builder.plan()) == said
+
+
+def test_nodes_that_are_over_for_a_moment_only_are_not_called_beyond_help() -> None:
+    made = samples.Builder(nodes=[samples.Node("a", 0.1, 0.9), samples.Node("b", 0.1, 0.9)]).plan()
+
+    def coded(*codes: str) -> RebalancePlan:
+        nodes = tuple(msgspec.structs.replace(n, code=c) for n, c in zip(made.status.nodes, codes, strict=True))
+        return msgspec.structs.replace(made, status=msgspec.structs.replace(made.status, nodes=nodes))
+
+    assert headline(coded("node-over-not-due", "node-over-not-due")) == "2 nodes over, not for long enough yet"
+    assert headline(coded("node-over-not-due", "no-room")) == "No move helps: 2 nodes miss the goal"
 
 
 def test_a_plan_that_meets_the_bound_says_so() -> None:
