@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
@@ -17,12 +18,18 @@ class Clock:
     stamps_run
         Time stamps that the stand-ins write run at this speed, too: for a program under test that has the same clock.
         Otherwise they are real time, as are those that the API server writes.
+    machine
+        Unix seconds of the machine.
     """
 
     speed: float = 1.0
     stamps_run: bool = False
+    machine: Callable[[], float] = time.time  # noqa: TID251 - this is the clock
     _started: float = field(default_factory=time.monotonic)
-    _epoch: float = field(default_factory=time.time)  # noqa: TID251 - this is the clock
+    _epoch: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_epoch", self.machine())
 
     def now(self) -> float:
         """Seconds since the clock was made, as they last here."""
@@ -33,5 +40,5 @@ class Clock:
         return time.monotonic() - self._started
 
     def wall(self) -> float:
-        """Unix seconds for time stamps."""
-        return self._epoch + (self.now() if self.stamps_run else self.real())
+        """Unix seconds for time stamps; those that do not run follow the machine's clock when it is set."""
+        return self._epoch + self.now() if self.stamps_run else self.machine()
