@@ -19,12 +19,12 @@ from extender.verbs import PodRequest, filter_nodes, prioritize, winner
 from simulator.generator import ClusterSpec, generate
 from ullage.config import Configuration, defaults
 from ullage.config.schema import Weights
-from ullage.model.arrays import FloatArray, IntArray, frozen
+from ullage.model.arrays import FloatArray, IntArray
 from ullage.model.state import ClusterState
+from ullage.scoring.assumed import NOTHING, Assumed
 from ullage.scoring.columns import Column
 from ullage.scoring.combine import combine
 from ullage.scoring.demand import estimate
-from ullage.scoring.landing import NOTHING, Assumed
 from ullage.scoring.view import NodeView, view
 
 PODS: Final = 200
@@ -121,9 +121,11 @@ def oracle(seen: NodeView, pods: int = PODS) -> IntArray:
     """Placement by the same scores, unrounded, with every earlier pod known."""
     demand, count, placed = estimate(seen, pod(0)), np.zeros(len(seen)), list[int]()
     for _ in range(pods):
-        rows = np.flatnonzero(count)
-        amount = np.outer(demand.amounts, count[rows])
-        assumed = Assumed(frozen(rows, np.int64), frozen(np.ascontiguousarray(amount), np.float32))
+        cpu, memory, commit = demand.amounts
+        on = {
+            row: (cpu * count[row], memory * count[row], commit * count[row]) for row in np.flatnonzero(count).tolist()
+        }
+        assumed = Assumed.on(on)
         placed.append(int(combine(seen, demand, assumed).argmax()))
         count[placed[-1]] += 1
     return np.array(placed)

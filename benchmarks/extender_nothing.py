@@ -13,8 +13,8 @@ from extender.scheduling import Decision
 from extender.verbs import PodRequest, Verdict
 from ullage.config import defaults
 from ullage.model.arrays import Int16Array, IntArray
+from ullage.scoring.assumed import Assumed
 from ullage.scoring.columns import NodeView
-from ullage.scoring.landing import Assumed
 from ullage.serving.address import Address
 
 

@@ -13,10 +13,10 @@ from extender.verbs import PodRequest, filter_nodes, prioritize
 from simulator.generator import ClusterSpec, generate
 from ullage.config import defaults
 from ullage.model.arrays import IntArray, frozen
+from ullage.scoring.assumed import Assumed
 from ullage.scoring.columns import Column
 from ullage.scoring.combine import combine
 from ullage.scoring.demand import estimate
-from ullage.scoring.landing import Assumed
 from ullage.scoring.view import NodeView, view
 
 SIZES: Final = (500, 5_000, 15_000, 50_000, 150_000)
@@ -90,9 +90,7 @@ def _cases(seen: NodeView) -> list[Case]:
     demand = estimate(seen, POD)
     every: IntArray = np.arange(len(seen))
     some: IntArray = np.random.default_rng(1).permutation(len(seen))[:500]
-    burst = Assumed(
-        frozen(np.sort(some[:ASSUMED]), np.int64), frozen(np.tile([[1.0], [4e9], [4e9]], ASSUMED), np.float32)
-    )
+    burst = Assumed.on(dict.fromkeys(some[:ASSUMED].tolist(), (1.0, 4e9, 4e9)))
     return [
         Case("floor", lambda: [np.add.reduce(column) for column in columns]),
         Case("score", lambda: combine(seen, demand)),

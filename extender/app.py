@@ -17,7 +17,6 @@ from extender.grpc_server import GrpcServer
 from extender.http_protocol import Limits
 from extender.http_server import HttpServer
 from extender.http_verbs import HttpVerbs
-from extender.idle import Idle
 from extender.ledger import Ledger
 from extender.live_state import Departures, LiveState
 from extender.logs import note
@@ -88,7 +87,6 @@ def decision(config: Configuration) -> Decision:
         prioritize=verbs.prioritize,
         explain=verbs.explain,
         best_score=config.scoring.score_scale,
-        catch_up=verbs.catch_up,
     )
 
 
@@ -141,7 +139,7 @@ class Extender:
         clocks = clocks or Clocks(time.monotonic, time.time)  # noqa: TID251  # the one place that time comes from
         self._ledger = ledger = Ledger(settings.config, _Clock(clocks.monotonic))
         self.scheduling = Scheduling(
-            decides or decision(settings.config), ledger, clocks, self.metrics, settings.timing, Idle()
+            decides or decision(settings.config), ledger, clocks, self.metrics, settings.timing
         )
         self._verbs = HttpVerbs(self.scheduling)
         self.http = HttpServer(self._verbs.routes(settings.prefix), settings.limits)

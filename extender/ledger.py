@@ -11,23 +11,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from itertools import islice
-from typing import Final, NamedTuple, Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
-import numpy as np
 
 from extender.verbs import PodRequest
 from ullage.config import Configuration
-from ullage.model.arrays import FloatArray, IntArray, frozen
 from ullage.model.state import ClusterState, Owner, WorkloadKind
-from ullage.scoring.columns import NodeView, Room
+from ullage.scoring.assumed import NOTHING, Amounts, Assumed, Change
+from ullage.scoring.columns import NodeView
 from ullage.scoring.demand import Demand, estimate, find
-from ullage.scoring.landing import NOTHING, Assumed
 
-Amounts: TypeAlias = tuple[float, float, float]
-"""Cores, bytes and committed bytes, in the order of `Room`."""
-
+_NONE: Final[Amounts] = (0.0, 0.0, 0.0)
 _SWEEP_SECONDS: Final = 1.0
 """How often entries are looked at for their age."""
 _LONGEST_LOG: Final = 1024
@@ -85,14 +80,9 @@ class _Sums:
     """What is assumed per node, ready to be taken: the cost of a take does not grow with the cluster."""
 
     def __init__(self) -> None:
-        self._slots: dict[str, int] = {}
-        self._amount: FloatArray = np.zeros((len(Room), 16))
+        self._total: dict[str, Amounts] = {}
         self._view: NodeView | None = None
-        self._row_of_slot: list[int] = []
-        self._order: IntArray = np.zeros(0, dtype=np.int64)
-        self._rows = self._order
-        self._touched: list[int] = []
-        self._log: list[int] = []
+        self._log: list[Change] = []
         self._taken: Assumed | None = None
         self._added: _Added | None = None
 
@@ -115,12 +105,11 @@ class _Sums:
 
     def take(self, view: NodeView) -> Assumed:
         """The sums as an immutable value over the rows of `view`."""
-        if self._view is not view:
-            self._view, self._row_of_slot, self._taken = view, [], None
-            self._log = []
-        if self._taken is None:
+        if self._taken is None or self._view is not view:
             self._sum_up()
-            self._taken = self._assumed(view)
+            if self._view is not view or len(self._log) > _LONGEST_LOG + 2 * len(self._total):
+                self._begin(view)
+            self._taken = Assumed(self._log, len(self._log)) if self._log else NOTHING
         return self._taken
 
     def _sum_up(self) -> None:
@@ -129,34 +118,22 @@ class _Sums:
             self._change(added.node, added.amounts, 1)
 
     def _change(self, node: str, amounts: Amounts, sign: int) -> None:
-        slot = self._slots.setdefault(node, len(self._slots))
-        if slot == self._amount.shape[1]:
-            self._amount = np.concatenate([self._amount, np.zeros_like(self._amount)], axis=1)
-        for kind, amount in enumerate(amounts):
-            self._amount[kind, slot] += sign * amount
-        self._touched.append(slot)
-        self._taken = None
+        cpu, memory, commit = self._total.get(node, _NONE)
+        # what sums of floats leave over must not be less than nothing
+        total = (
+            max(cpu + sign * amounts[0], 0.0),
+            max(memory + sign * amounts[1], 0.0),
+            max(commit + sign * amounts[2], 0.0),
+        )
+        self._total[node], self._taken = total, None
+        row = self._view.index.get(node, -1) if self._view is not None else -1
+        if row >= 0:
+            self._log.append(Change(row, total, amounts if sign > 0 else None))
 
-    def _assumed(self, view: NodeView) -> Assumed:
-        if len(self._row_of_slot) != len(self._slots):
-            self._put_in_order(view)
-        if len(self._log) > _LONGEST_LOG:
-            self._log = []
-        self._log += [row for slot in self._touched if (row := self._row_of_slot[slot]) >= 0]
-        self._touched.clear()
-        if not len(self._rows):
-            return NOTHING
-        amount = np.maximum(self._amount.take(self._order, axis=1), 0.0).astype(np.float32)
-        amount.flags.writeable = False
-        return Assumed(self._rows, amount, log=self._log, logged=len(self._log))
-
-    def _put_in_order(self, view: NodeView) -> None:
-        """Slots by their row; nodes that the view does not hold are left out."""
-        self._row_of_slot += [view.index.get(node, -1) for node in islice(self._slots, len(self._row_of_slot), None)]
-        rows = np.array(self._row_of_slot, dtype=np.int64)
-        order = rows.argsort()
-        self._order = order[np.count_nonzero(rows < 0) :]
-        self._rows = frozen(rows[self._order], np.int64)
+    def _begin(self, view: NodeView) -> None:
+        """A log of the nodes that the view holds; the one before belongs to what was taken of it."""
+        rows = ((view.index.get(node, -1), total) for node, total in self._total.items())
+        self._view, self._log = view, [Change(row, total) for row, total in rows if row >= 0]
 
 
 class Ledger:

@@ -9,12 +9,10 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Final, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from extender.idle import Idle
 from extender.ledger import Ledger
 from extender.logs import note
 from extender.metrics import NEUTRAL, SCORED, Metrics
@@ -24,8 +22,8 @@ from extender.verbs import Names, PodRequest, Verdict, winner
 from extender.wire import Asked
 from ullage.model.arrays import Int16Array, IntArray
 from ullage.model.state import ClusterState
+from ullage.scoring.assumed import Assumed
 from ullage.scoring.columns import NodeView
-from ullage.scoring.landing import Assumed
 
 ValueT = TypeVar("ValueT")
 
@@ -40,8 +38,6 @@ MOST_EXPLAINED: Final = 200
 """Most nodes of an explanation: while one is made, nothing else is answered."""
 
 _REST_SECONDS: Final = 10.0
-_MOST_ASKED_RATIO: Final = 0.5
-"""Where kube-scheduler asks about fewer nodes, the next pod's are others: what has changed waits until it is asked for."""
 _TABLES: Final = 4
 
 
@@ -57,8 +53,6 @@ class Decision:
         As in `extender.verbs`.
     best_score
         The best score that `prioritize` gives.
-    catch_up
-        Makes ready for a pod like the last one; it may do nothing.
     """
 
     view: Callable[[ClusterState], NodeView]
@@ -66,7 +60,6 @@ class Decision:
     prioritize: Callable[[NodeView, PodRequest, IntArray, Assumed], Int16Array]
     explain: Callable[[NodeView, PodRequest, IntArray, Assumed, Names | None], object]
     best_score: int = 10
-    catch_up: Callable[[NodeView, PodRequest, Assumed], None] = lambda *_: None
 
 
 @dataclass(frozen=True)
@@ -158,8 +151,6 @@ class Scheduling:
         Pods that were answered for.
     clocks, metrics, timing
         Time, what to count, and what an answer may take.
-    idle
-        Does what can be done after an answer; without it, that is left to the next question.
 
     Attributes
     ----------
@@ -174,7 +165,6 @@ class Scheduling:
         clocks: Clocks,
         metrics: Metrics,
         timing: Timing | None = None,
-        idle: Idle | None = None,
     ) -> None:
         self.decision = decision
         self.current = Published()
@@ -182,7 +172,6 @@ class Scheduling:
         self.clocks = clocks
         self._ledger = ledger
         self._timing = timing or Timing()
-        self._idle = idle
         self._rests_until = float("-inf")
         self._faults: set[tuple[str, str]] = set()
         self._counted: Same[_Counted] = Same()
@@ -256,8 +245,6 @@ class Scheduling:
         compute
             The decision. Whatever it raises ends here, as no opinion.
         """
-        if self._idle is not None:
-            self._idle.drop()
         hindrance = self._hindrance(published, pod, begun_at)
         if hindrance or published.view is None or pod is None:
             return Opinion(None, hindrance)
@@ -296,8 +283,6 @@ class Scheduling:
 
         scores, row = self._scored.of(judge, view, pod, rows, assumed)
         self._ledger.answered(view, pod, row)
-        if self._idle is not None and len(rows) > _MOST_ASKED_RATIO * len(view):
-            self._idle.then(partial(self._catch_up, view, pod))
         return scores
 
     def explanation(self, view: NodeView, pod: PodRequest, rows: IntArray, names: Names | None) -> object:
@@ -308,15 +293,6 @@ class Scheduling:
             order = np.argsort(-scores, kind="stable")[:MOST_EXPLAINED]
             rows, names = rows[order], names and [names[position] for position in order.tolist()]
         return self.decision.explain(view, pod, rows, assumed, names)
-
-    def _catch_up(self, view: NodeView, pod: PodRequest) -> None:
-        """Make ready for the next of pods that are alike."""
-        if view is not self.current.view:
-            return
-        try:
-            self.decision.catch_up(view, pod, self._ledger.assumed(view))
-        except Exception as fault:  # noqa: BLE001  # the next question meets it again, and is answered
-            self.fault("prioritize", fault)
 
     def fault(self, verb: str, error: Exception) -> None:
         """Count a fault; a new kind of it is logged, once."""

@@ -12,9 +12,10 @@ import numpy as np
 from ullage.model.arrays import BoolArray, Int16Array, IntArray, frozen
 from ullage.model.measures import NodeMeasure
 from ullage.scoring import combine, judged
+from ullage.scoring.assumed import NOTHING, Assumed
 from ullage.scoring.columns import Column, NodeView, Room
 from ullage.scoring.demand import Demand, estimate
-from ullage.scoring.landing import NOTHING, Assumed, Landing
+from ullage.scoring.landing import Landing
 from ullage.scoring.registry import FILTERS, SCORERS
 
 NO_STATE: Final = "no state yet: every node is kept and all are equal"
@@ -229,11 +230,6 @@ def prioritize(view: NodeView | None, pod: PodRequest, rows: IntArray, assumed: 
         return np.zeros(len(rows), dtype=np.int16)
     assumed = assumed or NOTHING
     return _steered(judged.grades(view, estimate(view, pod), assumed, rows), view, rows, assumed)
-
-
-def catch_up(view: NodeView, pod: PodRequest, assumed: Assumed) -> None:
-    """Be ready for a pod like this one: what is assumed has changed since the last. No answer depends on it."""
-    judged.catch_up(view, estimate(view, pod), assumed)
 
 
 def winner(rows: IntArray, scores: Int16Array) -> int:

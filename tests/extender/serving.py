@@ -15,7 +15,6 @@ import numpy as np
 from extender.app import Extender, Settings, decision
 from extender.http_protocol import Request
 from extender.http_verbs import HttpVerbs
-from extender.idle import Idle
 from extender.ledger import Ledger
 from extender.metrics import Metrics
 from extender.scheduling import Clocks, Decision, Scheduling, Timing
@@ -76,14 +75,13 @@ class Service:
     state: ClusterState | None = None
     decides: Decision = field(default_factory=lambda: decision(defaults()))
     timing: Timing = field(default_factory=Timing)
-    idle: Idle | None = None
 
     def __post_init__(self) -> None:
         self.clock = Clock()
         self.metrics = Metrics()
         self.ledger = Ledger(defaults(), self.clock)
         clocks = Clocks(self.clock.now, self.clock.wall)
-        self.scheduling = Scheduling(self.decides, self.ledger, clocks, self.metrics, self.timing, self.idle)
+        self.scheduling = Scheduling(self.decides, self.ledger, clocks, self.metrics, self.timing)
         self.verbs = HttpVerbs(self.scheduling)
         if self.state is not None:
             self.publish(self.state)

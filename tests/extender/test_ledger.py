@@ -18,8 +18,8 @@ from simulator.spec import ClusterSpec
 from tests.builders import Cluster
 from ullage.config import defaults
 from ullage.model.state import Owner
+from ullage.scoring.assumed import NOTHING, Assumed
 from ullage.scoring.columns import NodeView, Room
-from ullage.scoring.landing import NOTHING
 from ullage.scoring.view import view
 
 GIB = 2.0**30
@@ -216,7 +216,22 @@ def test_what_changed_between_two_values_is_told(steps: list[tuple[int, int, boo
     first, last = sorted(data.draw(st.tuples(*[st.integers(0, len(taken) - 1)] * 2)))
     told = taken[last].changed_since(taken[first])
     differing = (taken[first].spread(3) != taken[last].spread(3)).any(axis=0)
-    assert told is None or set(told) >= set(np.flatnonzero(differing).tolist())
+    assert told is None or {each.row for each in told} >= set(np.flatnonzero(differing).tolist())
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(-1, 1)), max_size=30))
+def test_what_was_added_and_nothing_else_is_told_apart(steps: list[tuple[int, int]]) -> None:
+    seen, ledger, before = view(two_nodes().build(), defaults()), Ledger(defaults(), Hands()), NOTHING
+    for number, row in steps:
+        ledger.answered(seen, other(number), row)
+        now = ledger.assumed(seen)
+        for each in now.changed_since(before) or ():
+            if each.added is not None:
+                held = before.totals.get(each.row, (0.0, 0.0, 0.0))
+                assert each.amounts == tuple(a + b for a, b in zip(held, each.added, strict=True))
+            before = Assumed.on({**before.totals, each.row: each.amounts})
+        before = now
+        assert min(min(amounts) for amounts in [*now.totals.values(), (0.0,)]) >= 0
 
 
 def test_a_long_log_begins_anew(ledger: Ledger, seen: NodeView) -> None:
@@ -226,7 +241,9 @@ def test_a_long_log_begins_anew(ledger: Ledger, seen: NodeView) -> None:
         ledger.answered(seen, other(1), number % 2)
         last = ledger.assumed(seen)
     assert len(last.log) < 2000
-    assert last.changed_since(first) == [1]
+    changed = last.changed_since(first)
+    assert changed is not None
+    assert [each.row for each in changed] == [1]
 
 
 def test_many_threads_leave_sums_that_add_up(ledger: Ledger, seen: NodeView) -> None:

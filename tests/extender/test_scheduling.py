@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import math
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from extender.app import decision
-from extender.idle import Idle
 from extender.logs import note
 from extender.scheduling import MOST_EXPLAINED, Timing
-from extender.verbs import PodRequest
 from tests.extender.go_client import decode_filter, decode_priorities
 from tests.extender.serving import NAMES, OBSERVED_AT, POD, Service, args, cluster, failing, scoring
 from ullage.config import defaults
-from ullage.scoring.columns import NodeView, Room
-from ullage.scoring.landing import Assumed
 
 
 def neutral(service: Service, begun_at: float | None = None) -> bool:
@@ -173,72 +167,3 @@ def test_a_burst_does_not_pile_onto_one_node() -> None:
         chosen.add(max(scores, key=scores.get))
     assert len(chosen) > 3
     assert "n3" not in chosen
-
-
-class ByHand(Idle):
-    """Does what waits when a test says so."""
-
-    def __init__(self) -> None:
-        self.waits: Callable[[], None] | None = None
-
-    def then(self, work: Callable[[], None]) -> None:
-        self.waits = work
-
-    def drop(self) -> None:
-        self.waits = None
-
-
-def test_after_an_answer_it_makes_ready_for_the_next_pod_unless_something_comes_first() -> None:
-    ready: list[float] = []
-
-    def catch_up(_view: NodeView, pod: PodRequest, assumed: Assumed) -> None:
-        ready.append(float(assumed.amount[Room.MEMORY_BYTES].sum()) / pod.requests_memory_bytes)
-
-    idle = ByHand()
-    service = Service(cluster(), replace(decision(defaults()), catch_up=catch_up), idle=idle)
-    service.call("filter", args())
-    assert idle.waits is None
-    service.call("prioritize", args())
-    assert idle.waits is not None
-    idle.waits()
-    assert ready == [pytest.approx(0.7)]  # with the pod that was answered for
-    outdated = idle.waits
-    service.publish(cluster(generation=2))
-    outdated()
-    service.call("filter", args())
-    assert idle.waits is None
-    assert len(ready) == 1
-
-
-@pytest.mark.parametrize(("asked", "is_ready"), [(5, False), (6, True)])
-def test_nothing_is_made_ready_where_the_next_pod_is_asked_about_other_nodes(asked: int, is_ready: bool) -> None:
-    state, idle = cluster(nodes=10), ByHand()
-    service = Service(state, idle=idle)
-    service.call("prioritize", args(list(state.nodes.name[:asked])))
-    assert (idle.waits is not None) == is_ready
-
-
-def test_a_fault_while_it_makes_ready_reaches_nobody() -> None:
-    def fail(*_: object) -> None:
-        raise ZeroDivisionError
-
-    idle = ByHand()
-    service = Service(cluster(), replace(decision(defaults()), catch_up=fail), idle=idle)
-    service.call("prioritize", args())
-    assert idle.waits is not None
-    idle.waits()
-    assert service.value("exceptions_total", verb="prioritize") == 1
-
-
-def test_idle_does_the_last_piece_of_work_once_nothing_came_for_a_moment() -> None:
-    async def whole() -> list[str]:
-        done, idle, end = [], Idle(), asyncio.Event()
-        idle.then(lambda: done.append("replaced"))
-        idle.then(lambda: done.append("dropped"))
-        idle.drop()
-        idle.drop()
-        idle.then(lambda: (done.append("done"), end.set()))
-        await asyncio.wait_for(end.wait(), 20)
-        return done
-
-    assert asyncio.run(whole()) == ["done"]

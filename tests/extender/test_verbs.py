@@ -14,8 +14,8 @@ from tests.scoring.states import assumptions, clusters, everything
 from ullage.config import defaults
 from ullage.model.arrays import Int32Array
 from ullage.model.measures import NodeMeasure
+from ullage.scoring.assumed import Assumed
 from ullage.scoring.columns import NodeView
-from ullage.scoring.landing import Assumed
 from ullage.scoring.view import view
 
 GIB = 2.0**30
@@ -54,7 +54,7 @@ def test_rejected_nodes_say_why_with_numbers_and_whether_eviction_would_help(see
 
 
 def test_reasons_count_what_is_assumed(seen: NodeView) -> None:
-    assumed = Assumed(np.array([0]), np.array([[0.5], [50 * GIB], [0]], dtype=np.float32))
+    assumed = Assumed.on({0: (0.5, 50 * GIB, 0)})
     verdict = filter_nodes(seen, POD, rows(1, 0), assumed)
     assert verdict.rejected.tolist() == [False, True]
     assert "67Gi of 64Gi" in verdict.why(verdict.positions)[0]
@@ -85,7 +85,7 @@ def test_names_that_are_not_known_score_as_the_median_node(seen: NodeView) -> No
 
 
 def test_a_destination_of_a_plan_wins_where_it_is_asked_for(seen: NodeView) -> None:
-    assumed = Assumed(np.array([], dtype=np.int64), np.zeros((3, 0), dtype=np.float32), destination=1)
+    assumed = Assumed.on({}, destination=1)
     assert prioritize(seen, POD, rows(0, 1, -1), assumed).tolist() == [0, 10, 0]
     assert prioritize(seen, POD, rows(0, 2), assumed).tolist() == [10, 0]
     assert explain(seen, POD, rows(0), assumed).destination == "b"
@@ -133,7 +133,7 @@ def test_an_explanation_says_what_the_verbs_say(data: st.DataObject) -> None:
 
 
 def test_an_explanation_has_the_numbers(seen: NodeView) -> None:
-    assumed = Assumed(np.array([0]), np.array([[0.15], [5 * GIB], [0]], dtype=np.float32))
+    assumed = Assumed.on({0: (0.15, 5 * GIB, 0)})
     said = explain(seen, POD, rows(0, 4), assumed)
     first, unknown = said.nodes
     assert (said.generation, said.oldest_measure_seconds) == (7, 10.0)

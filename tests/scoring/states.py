@@ -12,8 +12,8 @@ from ullage.config import Configuration, defaults
 from ullage.model.arrays import frozen
 from ullage.model.measures import NodeMeasure
 from ullage.model.state import ClusterState
+from ullage.scoring.assumed import Assumed
 from ullage.scoring.demand import Demand
-from ullage.scoring.landing import Assumed
 
 GIB = 2.0**30
 CORES = 16
@@ -98,8 +98,10 @@ def demands() -> st.SearchStrategy[Demand]:
 def assumptions(draw: st.DrawFn, nodes: int) -> Assumed:
     """What is assumed on some of the nodes."""
     rows = sorted(draw(st.sets(st.integers(0, max(0, nodes - 1)), max_size=nodes)))
-    amount = [[draw(st.floats(0, 1)) * unit for _ in rows] for unit in (CORES, RAM_GIB * GIB, RAM_GIB * GIB)]
-    return Assumed(frozen(rows, np.int64), frozen(np.array(amount).reshape(3, len(rows)), np.float32))
+    part = st.floats(0, 1)
+    return Assumed.on(
+        {row: (draw(part) * CORES, draw(part) * RAM_GIB * GIB, draw(part) * RAM_GIB * GIB) for row in rows}
+    )
 
 
 def with_measure(state: ClusterState, node: int, measure: NodeMeasure, value: float) -> ClusterState:

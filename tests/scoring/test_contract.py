@@ -16,9 +16,10 @@ from ullage.config.schema import Weights
 from ullage.model.codes import CODES
 from ullage.model.measures import NodeMeasure
 from ullage.model.state import ClusterState
+from ullage.scoring.assumed import NOTHING, Assumed
 from ullage.scoring.combine import combine, reject
 from ullage.scoring.demand import Demand
-from ullage.scoring.landing import NOTHING, Assumed, Filter, Landing, Scorer
+from ullage.scoring.landing import Filter, Landing, Scorer
 from ullage.scoring.registry import FILTERS, SCORERS
 from ullage.scoring.view import NodeView, view
 
@@ -172,7 +173,7 @@ def test_blocks_and_gathering_agree_on_many_nodes() -> None:
         fixed=small.fixed[order],
     )
     demand = Demand(cpu_cores=1, memory_bytes=4e9, committed_bytes=4e9)
-    assumed = Assumed(np.array([1, 20_000]), np.array([[1, 2], [1e9, 2e9], [0, 0]], dtype=np.float32))
+    assumed = Assumed.on({1: (1, 1e9, 0), 20_000: (2, 2e9, 0)})
     whole = combine(big, demand, assumed)
     rows = np.array([20_000, 29_999, 1, 0, -1], dtype=np.int32)
     np.testing.assert_allclose(combine(big, demand, assumed, rows)[:4], whole[rows[:4]], atol=1e-6)

@@ -12,36 +12,78 @@ from hypothesis import strategies as st
 from tests.builders import Cluster
 from tests.scoring.states import CORES, GIB, RAM_GIB, clusters, demands, everything
 from ullage.config import defaults
-from ullage.model.arrays import frozen
 from ullage.scoring import judged
+from ullage.scoring.assumed import NOTHING, Amounts, Assumed, Change
 from ullage.scoring.combine import combine, graded, reject
 from ullage.scoring.demand import Demand
-from ullage.scoring.landing import NOTHING, Assumed, Landing
+from ullage.scoring.landing import Landing
 from ullage.scoring.registry import FILTERS
 from ullage.scoring.view import NodeView, view
 
-UNITS = (CORES, RAM_GIB * GIB, RAM_GIB * GIB)
 POD = Demand(cpu_cores=1, memory_bytes=4e9, committed_bytes=4e9)
 
-amounts = st.tuples(*(st.sampled_from([0.0, 0.1, 0.3, 0.9]) for _ in UNITS))
+ratios = st.tuples(*(st.sampled_from([0.0, 0.1, 0.3, 0.9]) for _ in range(3)))
+amounts = ratios.map(lambda of: (of[0] * CORES, of[1] * RAM_GIB * GIB, of[2] * RAM_GIB * GIB))
 
 
 def assumed(on: dict[int, tuple[float, ...]]) -> Assumed:
-    rows = sorted(on)
-    values = [[on[row][kind] * unit for row in rows] for kind, unit in enumerate(UNITS)]
-    return Assumed(frozen(rows, np.int64), frozen(np.array(values).reshape(3, len(rows)), np.float32))
+    """So much on some rows, of which nobody knows how it came there."""
+    return Assumed.on(
+        {row: (cpu * CORES, ram * RAM_GIB * GIB, full * RAM_GIB * GIB) for row, (cpu, ram, full) in on.items()}
+    )
+
+
+class Course:
+    """What is assumed from question to question, in one log until it begins anew."""
+
+    def __init__(self) -> None:
+        self.log: list[Change] = []
+        self.totals: dict[int, Amounts] = {}
+
+    def add(self, row: int, amounts: Amounts) -> None:
+        cpu, memory, commit = self.totals.get(row, (0.0, 0.0, 0.0))
+        self.totals[row] = cpu + amounts[0], memory + amounts[1], commit + amounts[2]
+        self.log.append(Change(row, self.totals[row], amounts))
+
+    def put(self, row: int, amounts: Amounts) -> None:
+        self.totals[row] = amounts
+        self.log.append(Change(row, amounts))
+
+    def begin(self) -> None:
+        self.log = [Change(row, amounts) for row, amounts in self.totals.items()]
+
+    def taken(self) -> Assumed:
+        return Assumed(self.log, len(self.log))
 
 
 @st.composite
-def ledgers(draw: st.DrawFn, nodes: int) -> list[Assumed]:
-    """What is assumed, question by question: pods come and go, most of the time on one node; now and then it steps back."""
-    on: dict[int, tuple[float, ...]] = {}
-    found = [NOTHING]
+def ledgers(draw: st.DrawFn, nodes: int, asked: list[Demand]) -> list[Assumed]:
+    """What is assumed, question by question: pods like those that are asked about come, others come and go; now and then the
+    log begins anew, a node is assumed nothing on any more, or it steps back."""
+    course, found = Course(), [NOTHING]
+    rows, comes = (
+        st.integers(0, nodes - 1),
+        st.sampled_from(["one", "one", "one", "two", "other", "begin", "drop", "back"]),
+    )
     for _ in range(draw(st.integers(1, 8))):
-        on = {**on, **draw(st.dictionaries(st.integers(0, nodes - 1), amounts, max_size=2))}
-        if draw(st.integers(0, 5)) == 0:
-            on = dict(list(on.items())[1:])
-        found.append(found[draw(st.integers(0, len(found) - 1))] if draw(st.integers(0, 5)) == 0 else assumed(on))
+        match draw(comes):
+            case "one":
+                course.add(draw(rows), draw(st.sampled_from(asked)).amounts)
+            case "two":
+                row, demand = draw(rows), draw(st.sampled_from(asked))
+                course.add(row, demand.amounts)
+                course.add(draw(st.sampled_from([row, draw(rows)])), demand.amounts)
+            case "other":
+                course.put(draw(rows), draw(amounts))
+            case "drop":
+                course.totals = dict(list(course.totals.items())[1:])
+                course.begin()
+            case "begin":
+                course.begin()
+            case "back":
+                found.append(draw(st.sampled_from(found)))
+                continue
+        found.append(course.taken())
     return found
 
 
@@ -58,12 +100,10 @@ def test_answers_are_those_of_a_view_that_was_never_asked(data: st.DataObject) -
     state = data.draw(clusters(least=1))
     kept = view(state, everything())
     asked = data.draw(st.lists(demands(), min_size=1, max_size=2))
-    for with_others in data.draw(ledgers(len(kept))):
+    for with_others in data.draw(ledgers(len(kept), asked)):
         demand = data.draw(st.sampled_from(asked))
         rows = np.array(data.draw(st.lists(st.integers(-1, len(kept) - 1), max_size=8)), dtype=np.int64)
         fresh = view(state, everything())
-        if data.draw(st.booleans()):
-            judged.catch_up(kept, demand, with_others)
         codes = judged.codes(kept, demand, with_others, rows)
         np.testing.assert_array_equal(codes, reject(Landing(fresh, demand, with_others, rows)))
         raw = judged.scores(kept, demand, with_others, rows)
@@ -101,13 +141,14 @@ def test_the_same_answer_is_the_same_object_until_something_about_its_rows_chang
 
 @given(st.data())
 def test_changes_are_the_rows_whose_amounts_differ(data: st.DataObject) -> None:
-    before, after = (assumed(data.draw(st.dictionaries(st.integers(0, 9), amounts))) for _ in range(2))
+    before, after = (assumed(data.draw(st.dictionaries(st.integers(0, 9), ratios))) for _ in range(2))
     changed = after.changed_since(before)
     if changed is None:
         assert set(before.rows.tolist()) - set(after.rows.tolist())
         return
     differing = (before.spread(11) != after.spread(11)).any(axis=0)
-    assert changed == np.flatnonzero(differing).tolist()
+    assert [each.row for each in changed] == np.flatnonzero(differing).tolist()
+    assert [each.amounts for each in changed] == [after.totals[each.row] for each in changed]
 
 
 def many(nodes: int) -> NodeView:

@@ -7,9 +7,10 @@ from typing import Final
 import numpy as np
 
 from ullage.model.arrays import Int16Array, IntArray
+from ullage.scoring.assumed import NOTHING, Assumed
 from ullage.scoring.columns import Float32Array, NodeView
 from ullage.scoring.demand import Demand
-from ullage.scoring.landing import NOTHING, Assumed, Landing
+from ullage.scoring.landing import Landing
 from ullage.scoring.registry import FILTERS
 
 _BLOCK: Final = 8192

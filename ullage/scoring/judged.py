@@ -2,22 +2,26 @@
 
 kube-scheduler asks twice about a pod, and about pods that are alike one after the other. On one generation, what is answered
 for a node depends on the demand and on what is assumed on that node, and on nothing else. So both verbs are columns over all
-nodes, and an answer is a gather. Rows on which something else is assumed now are computed again once one of them is asked
-for. The last answer is kept, too, and is given again, as the same object, if the same rows are asked for and nothing about
-them has changed. All of it is the same, bit for bit, as if every row were computed anew.
+nodes, and an answer is a gather. What the next pod of a burst changes is nearly always the same: one more pod like this on one
+node. That is computed for all nodes at once, and taken over, row by row, when it comes true. Rows on which anything else has
+happened are computed again once one of them is asked for. The last answer is kept, too, and is given again, as the same
+object, if the same rows are asked for and nothing about them has changed. All of it is the same, bit for bit, as if every row
+were computed anew.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from ullage.model.arrays import BoolArray, Int16Array, IntArray
-from ullage.scoring.columns import Float32Array, NodeView
+from ullage.model.arrays import FloatArray, Int16Array, IntArray
+from ullage.scoring.assumed import NOTHING, Amounts, Assumed, Change
+from ullage.scoring.columns import Float32Array, NodeView, Room
 from ullage.scoring.combine import combine, combine_all, graded, reject, weighted
 from ullage.scoring.demand import Demand
-from ullage.scoring.landing import NOTHING, Assumed, Landing
+from ullage.scoring.landing import Landing
 from ullage.scoring.registry import FILTERS
 
 _MOST_COLUMNS: Final = 2**14
@@ -39,26 +43,28 @@ class Judged:
     """
 
     def __init__(self) -> None:
+        self._asked: set[str] = set()
         self._codes: Int16Array | None = None
         self._scores: Float32Array | None = None
-        self._asked: set[str] = set()
         self._reasons: dict[int, str] = {}
-        self._counted = NOTHING
-        self._pending = NOTHING
-        self._changed: IntArray = NOTHING.rows
-        self._is_changed: BoolArray | None = None
-        self._late: list[IntArray] = []
-        """Rows whose scores are older than their codes: filter does not wait for them."""
         self._given_codes: _Given | None = None
         self._given_grades: _Given | None = None
+        self._seen = NOTHING
+        self._stale: dict[int, Amounts] = {}
+        """Rows whose columns are older than what was seen, and what is assumed on them."""
+        self._looks_ahead = False
+        self._next_codes: Int16Array = np.zeros(0, dtype=np.int16)
+        self._next_scores: Float32Array = np.zeros(0, dtype=np.float32)
+        self._spent: dict[int, Amounts] = {}
+        """Rows of which the next is not known, and what is assumed on them."""
 
     def codes(self, view: NodeView, demand: Demand, assumed: Assumed, rows: IntArray) -> Int16Array:
         """As the function `codes`."""
         if self._codes is None and self._is_first("codes", view, rows):
             return reject(Landing(view, demand, assumed, rows))
-        self._count(view, demand, assumed, rows)
+        self._follow(view, demand, assumed, rows)
         if self._codes is None:
-            self._codes = reject(Landing(view, demand, self._counted))
+            self._codes, self._looks_ahead = reject(Landing(view, demand, assumed)), False
         if self._given_codes is None or self._given_codes.rows is not rows:
             self._given_codes = _given(rows, self._codes.take(rows, mode="wrap"))
         return self._given_codes.answer
@@ -67,31 +73,24 @@ class Judged:
         """As the function `scores`."""
         if self._scores is None and self._is_first("scores", view, rows):
             return combine(view, demand, assumed, rows)
-        self._count(view, demand, assumed, rows)
-        return self._settled(view, demand).take(rows, mode="wrap")
+        self._follow(view, demand, assumed, rows)
+        if self._scores is None:
+            self._scores, self._looks_ahead = combine_all(view, demand, assumed), False
+        return self._scores.take(rows, mode="wrap")
 
     def grades(self, view: NodeView, demand: Demand, assumed: Assumed, rows: IntArray) -> Int16Array:
         """As the function `grades`."""
         if self._scores is not None:
-            self._count(view, demand, assumed, rows)
+            self._follow(view, demand, assumed, rows)
             if self._given_grades is not None and self._given_grades.rows is rows:
                 return self._given_grades.answer
         answer = graded(view, self.scores(view, demand, assumed, rows), rows)
         self._given_grades = _given(rows, answer) if self._scores is not None else None
         return answer
 
-    def catch_up(self, view: NodeView, demand: Demand, assumed: Assumed) -> None:
-        """As the function `catch_up`."""
-        if assumed is not self._counted and assumed is not self._pending:
-            self._compare(assumed, len(view) + 1)
-        if self._scores is not None and self._late:
-            self._settled(view, demand)
-        if self._is_changed is not None:
-            self._count(view, demand, assumed, self._changed, at_once=True)
-
     def reasons(self, view: NodeView, demand: Demand, assumed: Assumed, rows: IntArray, codes: Int16Array) -> list[str]:
         """As the function `reasons`."""
-        self._count(view, demand, assumed, rows)
+        self._follow(view, demand, assumed, rows)
         known, asked = self._reasons, rows.tolist()
         missing = np.array([position for position, row in enumerate(asked) if row not in known], dtype=np.int64)
         if len(missing):
@@ -105,56 +104,73 @@ class Judged:
         self._asked.add(verb)
         return is_first
 
-    def _count(
-        self, view: NodeView, demand: Demand, assumed: Assumed, rows: IntArray, *, at_once: bool = False
-    ) -> None:
-        """Make what is kept of some rows that of `assumed`, their scores `at_once` or when they are asked for."""
-        if assumed is self._counted:
-            return
-        if assumed is not self._pending:
-            self._compare(assumed, len(view) + 1)
-        if self._is_changed is None:
-            self._codes, self._scores, self._counted = None, None, assumed
-            self._given_codes, self._given_grades = None, None
-            self._reasons.clear()
-            self._late.clear()
-        elif self._is_changed.take(rows, mode="wrap").any():
-            self._update(Landing.on_assumed(view, demand, assumed, self._changed), self._changed, at_once=at_once)
-            self._counted = assumed
+    def _follow(self, view: NodeView, demand: Demand, assumed: Assumed, rows: IntArray) -> None:
+        """Make what is kept of some rows that of `assumed`."""
+        if assumed is not self._seen:
+            changes, self._seen = assumed.changed_since(self._seen), assumed
+            if changes is None or (self._codes is None and self._scores is None):
+                self._forget()
+            else:
+                self._change(changes, demand.amounts)
+        if self._stale and self._is_any_stale(rows, len(view) + 1):
+            self._compute_again(view, demand)
 
-    def _settled(self, view: NodeView, demand: Demand) -> Float32Array:
-        """Scores of all rows."""
-        late, self._late = self._late, []
-        if self._scores is None:
-            self._scores = combine_all(view, demand, self._counted)
-        elif late:
-            rows = np.concatenate(late)
-            self._scores[rows] = weighted(Landing.on_assumed(view, demand, self._counted, rows))
-        return self._scores
+    def _forget(self) -> None:
+        self._codes, self._scores, self._looks_ahead = None, None, False
+        self._given_codes, self._given_grades = None, None
+        self._stale.clear()
+        self._reasons.clear()
 
-    def _compare(self, assumed: Assumed, size: int) -> None:
-        """Find out which rows are to be computed again if they are asked for."""
-        self._pending, self._is_changed = assumed, None
-        changed = assumed.changed_since(self._counted)
-        if changed is not None and (self._codes is not None or self._scores is not None):
-            self._changed, self._is_changed = np.array(changed, dtype=np.int64), np.zeros(size, dtype=np.bool_)
-            self._is_changed[self._changed] = True
+    def _change(self, changes: Sequence[Change], one_more: Amounts) -> None:
+        """Step where one more pod like this was added and the next is known; other rows are stale now."""
+        for row, amounts, added in changes:
+            if self._looks_ahead and added == one_more and row not in self._spent:
+                self._step(row)
+            else:
+                self._stale[row] = amounts
+            self._spent[row] = amounts
+            self._reasons.pop(row, None)
 
-    def _update(self, at: Landing, rows: IntArray, *, at_once: bool) -> None:
+    def _step(self, row: int) -> None:
+        if self._codes is not None:
+            code = self._next_codes.item(row)
+            # of a node that is rejected still, the reason may be another one now
+            if code or self._codes.item(row):
+                self._given_codes = None
+            self._codes[row] = code
+        if self._scores is not None:
+            self._scores[row], self._given_grades = self._next_scores.item(row), None
+
+    def _is_any_stale(self, rows: IntArray, size: int) -> bool:
+        stale = np.zeros(size, dtype=np.bool_)
+        stale[[*self._stale]] = True
+        return bool(stale.take(rows, mode="wrap").any())
+
+    def _compute_again(self, view: NodeView, demand: Demand) -> None:
+        """Compute what is stale, and in the same go the next of all rows of which it is not known."""
+        now, (spent, on_spent) = np.array([*self._stale]), self._unknown_next(len(view) + 1)
+        amounts = np.concatenate([[*self._stale.values()], on_spent + demand.amounts])
+        at, count = Landing.beside(view, demand, np.concatenate([now, spent]), amounts), len(now)
         if self._codes is not None:
             codes = reject(at)
-            # of a node that is rejected still, the reason may be another one now
-            if codes.any() or self._codes[rows].any():
+            if codes[:count].any() or self._codes[now].any():
                 self._given_codes = None
-            self._codes[rows] = codes
+            self._codes[now], self._next_codes[spent] = codes[:count], codes[count:]
         if self._scores is not None:
-            if at_once:
-                self._scores[rows] = weighted(at)
-            else:
-                self._late.append(rows)
-            self._given_grades = None
-        for row in rows.tolist():
-            self._reasons.pop(row, None)
+            scores, self._given_grades = weighted(at), None
+            self._scores[now], self._next_scores[spent] = scores[:count], scores[count:]
+        self._stale.clear()
+        self._spent.clear()
+        self._looks_ahead = True
+
+    def _unknown_next(self, size: int) -> tuple[IntArray, FloatArray]:
+        """Rows of which the next is not known, int64 (k,), and what is assumed on them, float64 (k, 3)."""
+        if self._looks_ahead:
+            return np.array([*self._spent]), np.array([*self._spent.values()])
+        self._next_codes, self._next_scores = np.empty(size, dtype=np.int16), np.empty(size, dtype=np.float32)
+        held, totals = np.zeros((size, len(Room))), self._seen.totals
+        held[[*totals]] = [*totals.values()]
+        return np.arange(size), held
 
 
 def _given(rows: IntArray, answer: Int16Array) -> _Given:
@@ -173,13 +189,6 @@ def judged(view: NodeView, demand: Demand, rows: IntArray) -> Judged | None:
             del view.judged[next(iter(view.judged))]
         found = view.judged[demand] = Judged()
     return found
-
-
-def catch_up(view: NodeView, demand: Demand, assumed: Assumed) -> None:
-    """Compute what is kept of a demand again, where something else is assumed now, before somebody asks for it."""
-    columns = view.judged.get(demand)
-    if columns is not None:
-        columns.catch_up(view, demand, assumed)
 
 
 def codes(view: NodeView, demand: Demand, assumed: Assumed, rows: IntArray) -> Int16Array:

@@ -2,76 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
-from ullage.model.arrays import BoolArray, FloatArray, Int16Array, Int32Array, IntArray, frozen
+from ullage.model.arrays import BoolArray, FloatArray, Int16Array, Int32Array, IntArray
+from ullage.scoring.assumed import LANDS, NOTHING, Assumed
 from ullage.scoring.columns import Column, Float32Array, NodeView, Room
 from ullage.scoring.demand import Demand
 
 Rows: TypeAlias = Int32Array | IntArray | slice
-
-
-@dataclass(frozen=True, eq=False)
-class Assumed:
-    """What recently answered and bound pods add to nodes, beyond what the state holds. Immutable.
-
-    Attributes
-    ----------
-    rows
-        int64 (K,), node rows, ascending and unique.
-    amount
-        float32 (3, K) over `Room`: cores, bytes, committed bytes; >= 0.
-    destination
-        Row of the node that a plan chose for the pod that is asked about; -1 without one.
-    log, logged
-        Rows whose amounts were changed, one after the other, and how many of them this value has in it. Values that share a log
-        differ in the rows that stand between, and in no others.
-    """
-
-    rows: IntArray
-    amount: Float32Array
-    destination: int = -1
-    log: Sequence[int] | None = field(default=None, repr=False)
-    logged: int = 0
-    _spread: Float32Array | None = field(default=None, init=False, repr=False)
-
-    def spread(self, size: int) -> Float32Array:
-        """The amounts over all rows, 0 where nothing is assumed: float32 (4, `size`), the third twice; not to be written."""
-        found = self._spread
-        if found is None or found.shape[1] != size:
-            found = np.zeros((len(_LANDS), size), dtype=np.float32)
-            for row, kind in enumerate(_LANDS):
-                # a scatter per row is three times as fast as one over both axes
-                found[row][self.rows] = self.amount[kind]
-            object.__setattr__(self, "_spread", found)
-        return found
-
-    def changed_since(self, before: Assumed) -> list[int] | None:
-        """Rows, each once, without which both say the same; ``None`` if `before` has rows that are not here."""
-        if self.log is not None and self.log is before.log and before.logged <= self.logged:
-            return [*set(self.log[before.logged : self.logged])]
-        at = self.rows.searchsorted(before.rows)
-        if len(at) and (at[-1] == len(self.rows) or (self.rows[at] != before.rows).any()):
-            return None
-        earlier = np.zeros_like(self.amount)
-        earlier[:, at] = before.amount
-        found: list[int] = self.rows[(self.amount != earlier).any(axis=0)].tolist()
-        return found
-
-
-_NO_ROWS: Final[IntArray] = frozen((), np.int64)
-
-NOTHING: Final = Assumed(_NO_ROWS, frozen(np.zeros((3, 0)), np.float32))
-"""Nothing is assumed."""
-
-
-_LANDS: Final = (Room.CPU_CORES, Room.MEMORY_BYTES, Room.COMMIT_BYTES, Room.COMMIT_BYTES)
-"""What the first four columns grow with."""
 
 
 class Landing:
@@ -97,11 +40,10 @@ class Landing:
         self._rows = rows if isinstance(rows, slice) else rows.astype(np.intp, copy=False)
 
     @classmethod
-    def on_assumed(cls, view: NodeView, demand: Demand, assumed: Assumed, rows: IntArray) -> Landing:
-        """A landing on some of ``assumed.rows``."""
-        at = cls(view, demand, assumed, rows)
-        # spares the scatter over all rows and the gather
-        at.__dict__["_spread"] = assumed.amount.take(assumed.rows.searchsorted(rows), axis=1).take(_LANDS, axis=0)
+    def beside(cls, view: NodeView, demand: Demand, rows: IntArray, amounts: FloatArray) -> Landing:
+        """A landing on rows on which other pods add these amounts, float64 (n, 3) over `Room`."""
+        at = cls(view, demand, NOTHING, rows)
+        at.__dict__["_spread"] = amounts.T.astype(np.float32).take(LANDS, axis=0)
         return at
 
     def column(self, column: Column) -> Float32Array:
@@ -124,8 +66,8 @@ class Landing:
 
     @cached_property
     def _spread(self) -> Float32Array | None:
-        """What other pods add, float32 (4, n) over `_LANDS`; ``None`` if nothing is assumed on any node."""
-        return _at(self.assumed.spread(len(self.view) + 1), self._rows) if len(self.assumed.rows) else None
+        """What other pods add, float32 (4, n) over `LANDS`; ``None`` if nothing is assumed on any node."""
+        return _at(self.assumed.spread(len(self.view) + 1), self._rows) if self.assumed.logged else None
 
     @property
     def extra(self) -> Float32Array | None:
