@@ -139,18 +139,6 @@ def test_the_same_answer_is_the_same_object_until_something_about_its_rows_chang
     assert found.tolist() == codes.tolist() == [0, 3, 0, 3, 0, 3]
 
 
-@given(st.data())
-def test_changes_are_the_rows_whose_amounts_differ(data: st.DataObject) -> None:
-    before, after = (assumed(data.draw(st.dictionaries(st.integers(0, 9), ratios))) for _ in range(2))
-    changed = after.changed_since(before)
-    if changed is None:
-        assert set(before.rows.tolist()) - set(after.rows.tolist())
-        return
-    differing = (before.spread(11) != after.spread(11)).any(axis=0)
-    assert [each.row for each in changed] == np.flatnonzero(differing).tolist()
-    assert [each.amounts for each in changed] == [after.totals[each.row] for each in changed]
-
-
 def many(nodes: int) -> NodeView:
     small = view(
         Cluster().node("a", use_cpu=2, use_memory="8Gi").node("b", use_cpu=6, use_memory="63Gi").build(), defaults()
