@@ -245,6 +245,9 @@ def measure(nodes: int, pods: int, rounds: int) -> list[Bar]:
         for number in range(rounds):
             for name in names[number % 3 :] + names[: number % 3]:
                 found[name].append(running.run(name, pods))
+                click.echo(
+                    f"{nodes:,} nodes, round {number + 1}: {name} {found[name][-1].per_second:,.0f} pods/s", err=True
+                )
     print(f"{pods:,} pods on {nodes:,} nodes, {rounds} rounds, load of the machine {os.getloadavg()[0]:.1f}\n")
     print(table(HEADERS, [_row(name, found[name]) for name in names]), "\n")
     shares = [a.per_second / b.per_second for a, b in zip(found[OURS], found[NOTHING], strict=True)]
