@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from ullage.model.arrays import BoolArray, FloatArray, Int32Array, IntArray
 
 WIDTH = 4
@@ -135,3 +137,17 @@ class Columns(NamedTuple):
     kin_rank: Int32Array
     place_class: Int32Array
     open_to: BoolArray
+
+
+def nearby(columns: Columns) -> Columns:
+    """The same with only those nodes open to which it costs least to go from home; itself where it costs the same to all."""
+    travel = columns.absence.travel
+    elsewhere = ~np.eye(len(travel), dtype=np.bool_)
+    least = np.where(elsewhere, travel, np.inf).min(axis=1, initial=np.inf)
+    cheap = travel <= least[:, None]
+    if not (elsewhere & ~cheap).any():
+        return columns
+    classes, which = np.unique(np.stack([columns.home, columns.place_class]), axis=1, return_inverse=True)
+    return columns._replace(
+        place_class=which.ravel().astype(np.int32), open_to=cheap[classes[0]] & columns.open_to[classes[1]]
+    )

@@ -1,22 +1,22 @@
 """One search from beginning to end.
 
 First a short anneal, so that there is a good plan early. Where there is much time for each workload, colder ones from home show
-whether it may pay to stay near home. Then a long one, as hot as the number of tries that the first one made in its time allows;
-it shares its time with another one from home, not much hotter than the last colder one that did better. What does well in
-little time need not do well in much, so both have their turn. Some movers reheat in the second half of a long one. Last the
-fees: whoever needs not be away goes home.
+whether it may pay to stay near home, and one whether it does to go only where that costs least. Then a long one, as hot as the
+number of tries that the first one made in its time allows; it shares its time with another one from home, like the last of
+those that did better and not much hotter. What does well in little time need not do well in much, so both have their turn.
+Some movers reheat in the second half of a long one. Last the fees: whoever needs not be away goes home.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Final
 
 from descheduler.policy.engines.search.anneal import Best, Mover, anneal
-from descheduler.policy.engines.search.columns import Columns
+from descheduler.policy.engines.search.columns import Columns, nearby
 from descheduler.policy.engines.search.needless import take_back
 from descheduler.policy.engines.search.pairs import Pairs
 from descheduler.policy.engines.search.position import Position, position, restart
@@ -36,6 +36,10 @@ _PLENTY: Final = 200_000.0
 """Tries per workload, in the units of a compiled kernel, from which the colder anneals are tried."""
 _COLDER: Final = (0.1, 0.01, 0.001)
 """First temperatures of these, over that of the first anneal."""
+_NEAR: Final = 0.1
+"""The same for the one that goes only near; it pays no rents."""
+_NEAR_TURN: Final = 0.016
+"""Progress that it takes, some of it from the hottest part of the long one."""
 _CLEARLY: Final = 3e-5
 """By how much a colder one must do better, as a share of what the first one gained."""
 Scaling = Callable[[Columns, float], Scale]
@@ -142,43 +146,86 @@ class _Search:
     def run(self, style: Style) -> None:
         """All parts; `at` ends at the best places."""
         home = self.at.place.copy()
-        chosen, colder = self._early(home, style)
-        self._main(chosen, _EARLY, _MAIN if colder is None else _SHARED)
+        chosen, colder, other = self._early(home, style)
+        last, before = self, self.best.cost
+        self.long(chosen, _EARLY, _MAIN if colder is None else _SHARED)
         if colder is not None:
             found = self.best.cost
-            restart(self.columns, self.at, home)
-            self._main(colder, _SHARED, _MAIN)
-            chosen = colder if self.best.cost < found else chosen
-        restart(self.columns, self.at, self.best.place)
-        divisor = self.mover.habit.colder
-        self._anneal(Schedule(chosen.cold / divisor, chosen.icy / divisor, frozen=0.1), _MAIN, _LAST)
+            other.once_more(home, colder, _SHARED, _MAIN)
+            if self.best.cost < found or (other is not self and found == before):
+                chosen, last = colder, other
+        last.end(home, chosen, _MAIN, _LAST)
         restart(self.columns, self.at, self.best.place)
 
-    def _main(self, by: Scale, begin: float, end: float) -> None:
+    def once_more(self, home: Int32Array, by: Scale, begin: float, end: float) -> None:
+        """Another long anneal, from home."""
+        restart(self.columns, self.at, home)
+        self.long(by, begin, end)
+
+    def end(self, home: Int32Array, by: Scale, begin: float, end: float) -> None:
+        """An anneal for the fees, from the best."""
+        del home  # where others begin
+        restart(self.columns, self.at, self.best.place)
+        divisor = self.mover.habit.colder
+        self.cool(Schedule(by.cold / divisor, by.icy / divisor, frozen=0.1), begin, end)
+
+    def long(self, by: Scale, begin: float, end: float) -> None:
         """A long anneal as the mover likes it."""
         at = begin
         for share, schedule in self.mover.habit.schedules(by):
             after = at + share * (end - begin)
-            self._anneal(schedule, at, after)
+            self.cool(schedule, at, after)
             at = after
 
-    def _early(self, home: Int32Array, style: Style) -> tuple[Scale, Scale | None]:
-        """Scale for the long anneal, and one for a colder one from home if a short one of that kind does better."""
+    def _early(self, home: Int32Array, style: Style) -> tuple[Scale, Scale | None, _Search]:
+        """Scale for the long anneal; and one for a colder one from home, and who is to make it, if a short one does better."""
         early, before = style.scaling(self.columns, 0.0), self.best.cost
-        self._anneal(Schedule(early.hot, early.icy, rent=early.rent), 0.0, _FIRST)
+        self.cool(Schedule(early.hot, early.icy, rent=early.rent), 0.0, _FIRST)
         tries = self.budget.steps * self.mover.tries / max(_FIRST, self.budget.progress())
-        chosen, promising = style.scaling(self.columns, tries), None
+        chosen, promising, who = style.scaling(self.columns, tries), None, self
         if tries < _PLENTY * len(self.columns.by_size):
-            return chosen, promising
-        step = (_EARLY - _FIRST) / len(_COLDER)
-        for i, colder in enumerate(_COLDER):
+            return chosen, promising, who
+        begin = _FIRST
+        for search, by, share in self._turns(style, early):
             found = self.best.cost
             restart(self.columns, self.at, home)
-            hot, begin = early.hot * colder, _FIRST + i * step
-            self._anneal(Schedule(hot, early.icy, rent=early.rent), begin, begin + step)
+            search.cool(Schedule(by.hot, by.icy, rent=by.rent), begin, begin + share)
+            begin += share
             if found - self.best.cost > _CLEARLY * (before - found):
-                promising = chosen.at_most(2 * hot)
-        return chosen, promising
+                promising, who = search.promising(chosen, by), search
+        return chosen, promising, who
 
-    def _anneal(self, schedule: Schedule, begin: float, end: float) -> None:
+    def _turns(self, style: Style, early: Scale) -> Iterator[tuple[_Search, Scale, float]]:
+        """Short anneals from home: who makes them, how, and in which share of the time."""
+        for colder in _COLDER:
+            yield self, replace(early, hot=early.hot * colder), (_EARLY - _FIRST) / len(_COLDER)
+        near = nearby(self.columns)
+        if near is not self.columns:
+            own = replace(style.scaling(near, 0.0), hot=early.hot * _NEAR, rent=0.0)
+            moves = mover(style.kernel, near, self.at, style.seed)
+            yield _Near(near, self.at, moves, self.best, self.budget), own, _NEAR_TURN
+
+    def promising(self, chosen: Scale, short: Scale) -> Scale:
+        """Scale for more time than one that was `short` had."""
+        return chosen.at_most(2 * short.hot)
+
+    def cool(self, schedule: Schedule, begin: float, end: float) -> None:
         anneal(self.columns, self.at, self.mover, schedule, Part(self.budget, begin, end), self.best)
+
+
+class _Near(_Search):
+    """A search where few are to move: chance decides more than time, and short anneals from home follow one another."""
+
+    def once_more(self, home: Int32Array, by: Scale, begin: float, end: float) -> None:
+        """As many short ones as there is time for."""
+        while begin < end:
+            restart(self.columns, self.at, home)
+            self.cool(Schedule(by.hot, by.icy, rent=by.rent), begin, min(end, begin + _NEAR_TURN))
+            begin += _NEAR_TURN
+
+    end = once_more
+
+    def promising(self, chosen: Scale, short: Scale) -> Scale:
+        """The same."""
+        del chosen
+        return short

@@ -109,7 +109,10 @@ def mean_fee(columns: Columns) -> float:
     """Mean cost of being away for a movable workload: the scale of the last temperatures; 0 if it costs nothing."""
     absence = columns.absence
     fee = float(absence.fee[columns.by_size].mean()) if len(columns.by_size) else 0.0
-    return fee + (float(absence.travel.mean()) if len(absence.travel) else 0.0)
+    if not len(absence.travel):
+        return fee
+    home, which = np.unique(np.stack([columns.home, columns.place_class])[:, columns.by_size], axis=1)
+    return fee + float(absence.travel[home].mean(where=columns.open_to[which]))
 
 
 def scale(columns: Columns, tries: float) -> Scale:

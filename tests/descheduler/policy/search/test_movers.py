@@ -129,3 +129,14 @@ def test_both_kernels_come_to_much_the_same():
     one, other = (solved(model, initial, kernel, share=0.5).cost for kernel in KERNELS)
     assert one < start
     assert abs(one - other) < 0.05 * start
+
+
+@pytest.mark.skipif("numba" not in KERNELS, reason="numpy has no time for it")
+def test_who_need_not_go_far_stays_near():
+    """Two sites of three nodes each, and ways between them that no load is worth."""
+    model, initial = instance(0, 10, 6)
+    near = np.equal.outer(np.arange(6) // 3, np.arange(6) // 3)
+    model = replace(model, travel=np.where(near, 0, 1), machine_weight=10_000, load_weight=np.array([1, 1]))
+    best = solved(model, initial, "numba")
+    assert best.cost < cost(model, initial, initial)
+    assert near[initial, best.place].all()

@@ -8,12 +8,13 @@ import pytest
 from benchmarks.reassignment_checker import cost
 from benchmarks.reassignment_instance import Model, columns
 from descheduler.policy.engines.search.anneal import Habit
+from descheduler.policy.engines.search.columns import nearby
 from descheduler.policy.engines.search.exchange import disjoint
 from descheduler.policy.engines.search.mix import Mix
 from descheduler.policy.engines.search.needless import take_back
 from descheduler.policy.engines.search.position import position
 from descheduler.policy.engines.search.rules import allows, carry
-from descheduler.policy.engines.search.schedule import Scale, Schedule, scale
+from descheduler.policy.engines.search.schedule import Scale, Schedule, mean_fee, scale
 from tests.descheduler.policy.search.instances import instance
 from tests.descheduler.policy.search.running import solved
 
@@ -148,3 +149,23 @@ def test_bounds_of_a_mix_are_shares_of_all_steps():
         768, 512, 256, 10, 8, 640,
     ]  # fmt: skip
     assert Mix(kin_window=8).integers(3).tolist()[3:5] == [1, 2]
+
+
+def test_near_is_where_it_costs_least_to_go():
+    given, initial = instance(4, 60, 6)
+    c = columns(replace(given, travel=np.abs(np.subtract.outer(np.arange(6), np.arange(6)))), initial)
+    c = c._replace(open_to=np.array([[True, True, True, True, True, False]]))
+    near = nearby(c)
+    stands = near.open_to[near.place_class]
+    assert (stands == ((np.abs(np.arange(6) - c.home[:, None]) <= 1) & (np.arange(6) < 5))).all()
+    assert 0 < mean_fee(near) < mean_fee(c)
+    assert near.home is c.home
+
+
+def test_everything_is_near_where_all_ways_cost_the_same():
+    given, initial = instance(4, 60, 6)
+    for travel in (np.zeros((6, 6), dtype=np.int64), 7 * (1 - np.eye(6, dtype=np.int64))):
+        c = columns(replace(given, travel=travel), initial)
+        assert nearby(c) is c
+    free = c._replace(absence=c.absence._replace(travel=np.zeros((0, 0))))
+    assert nearby(free) is free
