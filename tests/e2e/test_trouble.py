@@ -53,6 +53,13 @@ def answers_late(launcher: Launcher) -> Iterator[None]:
         assert extender.value("exceptions_total") == 0
 
 
+@contextmanager
+def back(launcher: Launcher) -> Iterator[None]:
+    """It runs, as behind a Service: nobody asks it before it is ready."""
+    with reserved_ports(1) as (behind,), replace(launcher, port=behind).run(), late(launcher.port, behind, 0.0):
+        yield
+
+
 TROUBLES: dict[Trouble, str] = {stopped: "connection refused", hung: TIMED_OUT, answers_late: TIMED_OUT}
 
 
@@ -80,7 +87,7 @@ def test_for_one_that_must_not_be_ignored_pods_wait(
         verdict = pods.verdict("pod-0", TROUBLES[trouble])
         assert verdict["reason"] == "SchedulerError"
         assert not any(each["spec"].get("nodeName") for each in pods.all())
-    with launcher.run():
+    with back(launcher):
         assert HOT.name not in pods.landed()
 
 
