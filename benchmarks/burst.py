@@ -122,10 +122,8 @@ def oracle(seen: NodeView, pods: int = PODS) -> IntArray:
     demand, count, placed = estimate(seen, pod(0)), np.zeros(len(seen)), list[int]()
     for _ in range(pods):
         cpu, memory, commit = demand.amounts
-        on = {
-            row: (cpu * count[row], memory * count[row], commit * count[row]) for row in np.flatnonzero(count).tolist()
-        }
-        assumed = Assumed.on(on)
+        pods_on = ((row, float(count[row])) for row in np.flatnonzero(count).tolist())
+        assumed = Assumed.on({row: (cpu * many, memory * many, commit * many) for row, many in pods_on})
         placed.append(int(combine(seen, demand, assumed).argmax()))
         count[placed[-1]] += 1
     return np.array(placed)

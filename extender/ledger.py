@@ -18,11 +18,10 @@ import msgspec
 from extender.verbs import PodRequest
 from ullage.config import Configuration
 from ullage.model.state import ClusterState, Owner, WorkloadKind
-from ullage.scoring.assumed import NOTHING, Amounts, Assumed, Change
+from ullage.scoring.assumed import NO_AMOUNTS, NOTHING, Amounts, Assumed, Change
 from ullage.scoring.columns import NodeView
 from ullage.scoring.demand import Demand, estimate, find
 
-_NONE: Final[Amounts] = (0.0, 0.0, 0.0)
 _SWEEP_SECONDS: Final = 1.0
 """How often entries are looked at for their age."""
 _LONGEST_LOG: Final = 1024
@@ -118,7 +117,7 @@ class _Sums:
             self._change(added.node, added.amounts, 1)
 
     def _change(self, node: str, amounts: Amounts, sign: int) -> None:
-        cpu, memory, commit = self._total.get(node, _NONE)
+        cpu, memory, commit = self._total.get(node, NO_AMOUNTS)
         # what sums of floats leave over must not be less than nothing
         total = (
             max(cpu + sign * amounts[0], 0.0),

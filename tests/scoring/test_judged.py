@@ -14,6 +14,7 @@ from tests.scoring.states import CORES, GIB, RAM_GIB, clusters, demands, everyth
 from ullage.config import defaults
 from ullage.scoring import judged
 from ullage.scoring.assumed import NOTHING, Amounts, Assumed, Change
+from ullage.scoring.columns import Float32Array
 from ullage.scoring.combine import combine, graded, reject
 from ullage.scoring.demand import Demand
 from ullage.scoring.landing import Landing
@@ -137,6 +138,26 @@ def test_the_same_answer_is_the_same_object_until_something_about_its_rows_chang
     found = judged.codes(seen, POD, rejected_for_more, rows)
     assert found is not codes
     assert found.tolist() == codes.tolist() == [0, 3, 0, 3, 0, 3]
+
+
+def test_one_more_pod_like_the_last_on_another_node_is_computed_before_it_comes() -> None:
+    seen, rows, computed = many(100), np.arange(100), list[int]()
+    (first, *others) = seen.terms
+
+    def counted(at: Landing, out: Float32Array | None) -> Float32Array:
+        computed.append(at.size)
+        return first.score(at, out)
+
+    seen = replace(seen, terms=(replace(first, score=counted), *others))
+    course = Course()
+    judged.scores(seen, POD, course.taken(), rows)
+    for row in (3, 5, 7, 9):
+        course.add(row, POD.amounts)
+        judged.scores(seen, POD, course.taken(), rows)
+    assert computed == [101, 1 + 101]
+    course.add(7, POD.amounts)
+    judged.scores(seen, POD, course.taken(), rows)
+    assert computed == [101, 1 + 101, 1 + 3]
 
 
 def many(nodes: int) -> NodeView:

@@ -18,7 +18,8 @@ Amounts: TypeAlias = tuple[float, float, float]
 LANDS: Final = (Room.CPU_CORES, Room.MEMORY_BYTES, Room.COMMIT_BYTES, Room.COMMIT_BYTES)
 """What the first four columns of a view grow with."""
 
-_NONE: Final = (0.0, 0.0, 0.0)
+NO_AMOUNTS: Final[Amounts] = (0.0, 0.0, 0.0)
+"""Of a node on which nothing is assumed."""
 
 
 class Change(NamedTuple):
@@ -97,7 +98,7 @@ class Assumed:
         earlier = before.totals
         if not self.totals.keys() >= earlier.keys():
             return None
-        return [Change(row, now) for row, now in self.totals.items() if earlier.get(row, _NONE) != now]
+        return [Change(row, now) for row, now in self.totals.items() if earlier.get(row, NO_AMOUNTS) != now]
 
 
 NOTHING: Final = Assumed((), 0)

@@ -5,8 +5,8 @@ for a node depends on the demand and on what is assumed on that node, and on not
 nodes, and an answer is a gather. What the next pod of a burst changes is nearly always the same: one more pod like this on one
 node. That is computed for all nodes at once, and taken over, row by row, when it comes true. Rows on which anything else has
 happened are computed again once one of them is asked for. The last answer is kept, too, and is given again, as the same
-object, if the same rows are asked for and nothing about them has changed. All of it is the same, bit for bit, as if every row
-were computed anew.
+object, as long as the same rows are asked for and no change of it was taken over or computed. All of it is the same, bit for
+bit, as if every row were computed anew.
 """
 
 from __future__ import annotations

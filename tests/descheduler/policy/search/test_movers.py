@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from benchmarks.reassignment_checker import cost, faults
 from benchmarks.reassignment_instance import columns
 from benchmarks.reassignment_runs import judged
+from descheduler.policy.engines.search.columns import Columns
 from descheduler.policy.engines.search.needless import take_back
 from descheduler.policy.engines.search.position import AWAY, PEAK, position
 from descheduler.policy.engines.search.run import Style, search
+from descheduler.policy.engines.search.schedule import Scale, scale
 from descheduler.policy.pace import Steps
 from tests.descheduler.policy.search.instances import instance, instances, optimum
 from tests.descheduler.policy.search.running import STEPS, begun, differences, solved
@@ -137,6 +139,15 @@ def test_who_need_not_go_far_stays_near():
     model, initial = instance(0, 10, 6)
     near = np.equal.outer(np.arange(6) // 3, np.arange(6) // 3)
     model = replace(model, travel=np.where(near, 0, 1), machine_weight=10_000, load_weight=np.array([1, 1]))
-    best = solved(model, initial, "numba")
+    tried = list[Columns]()
+
+    def scaling(c: Columns, tries: float) -> Scale:
+        tried.append(c)
+        return scale(c, tries)
+
+    c, budget = columns(model, initial), Steps(STEPS["numba"])
+    best = search(c, initial, lambda: budget, Style("numba", 1, scaling))
     assert best.cost < cost(model, initial, initial)
     assert near[initial, best.place].all()
+    only_near = tried[-1]
+    assert (only_near.open_to[only_near.place_class] == near[c.home]).all()
