@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,11 @@ class Progress:
 class Budget(Protocol):
     """How much of what may be spent is spent."""
 
+    @property
+    def timed(self) -> bool:
+        """Whether it is time that is spent, so that parts may be limited in seconds; otherwise everything must be counted."""
+        ...
+
     def progress(self) -> float:
         """0 at the start, 1 or more at the end."""
         ...
@@ -42,6 +47,7 @@ class Steps:
 
     total: int
     spent: int = 0
+    timed: Final = False
 
     def progress(self) -> float:
         """Share of the steps that are spent."""
@@ -65,6 +71,8 @@ class Clock:
         Asked again and again; once it is true the time is up.
     """
 
+    timed: Final = True
+
     def __init__(self, now: Callable[[], float], seconds: float, stopped: Callable[[], bool] = lambda: False) -> None:
         self._now, self._seconds, self._stopped = now, seconds, stopped
         self._start = now()
@@ -86,6 +94,11 @@ class Part:
     of: Budget
     begin: float
     end: float
+
+    @property
+    def timed(self) -> bool:
+        """As the whole."""
+        return self.of.timed
 
     def progress(self) -> float:
         """Progress within the part."""

@@ -12,23 +12,16 @@ Formulation: one binary per (workload, node), ``sum_n y[i,n] <= 1``, and per nod
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
-from types import ModuleType
-from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from descheduler.policy.engines import Solution
+from descheduler.policy.engines import Solution, milp
 from descheduler.policy.engines.greedy import settle
 from descheduler.policy.engines.greedy import solve as solve_greedily
 from descheduler.policy.problem import Problem, Tally
 from descheduler.policy.sequence import has_order, safe_order
 from descheduler.policy.terms.capacity import Dimension
-from ullage.errors import EngineError
 from ullage.model.arrays import BoolArray, FloatArray, IntArray
-
-if TYPE_CHECKING:
-    import highspy
 
 _TIGHTEN = 1e-7
 """Relative distance that rows keep from limits, because a solver is content with less than exact."""
@@ -44,7 +37,7 @@ def solve(problem: Problem, *, time_limit_seconds: float) -> Solution:
     EngineError
         HiGHS is not installed.
     """
-    _import()
+    milp.load()
     start = solve_greedily(problem)
     if not len(problem.sources):
         return Solution(start.tally, "exact", optimal=True)
@@ -107,40 +100,26 @@ class _Model:
 
     def solve(self, start: Tally, time_limit_seconds: float) -> _Verdict:
         """The best solution found in the time."""
-        highs = _import()
-        solver = highs.Highs()
-        for option, value in _options(self.problem, time_limit_seconds).items():
-            solver.setOptionValue(option, value)
-        solver.passModel(self._program(highs))
-        hint = highs.HighsSolution()
-        hint.col_value = [float(start.away.get(int(w)) == n) for w, n in zip(self.workload, self.node, strict=True)]
-        solver.setSolution(hint)
-        solver.run()
-        chosen = np.flatnonzero(np.array(solver.getSolution().col_value) > 0.5)
+        hint = [float(start.away.get(int(w)) == n) for w, n in zip(self.workload, self.node, strict=True)]
+        answer = milp.solve(self._program(), np.array(hint), _options(self.problem, time_limit_seconds))
+        chosen = np.flatnonzero(answer.values > 0.5)
         places = {int(self.workload[i]): int(self.node[i]) for i in chosen}
-        status = solver.getModelStatus()
-        return _Verdict(
-            places,
-            proven=bool(status == highs.HighsModelStatus.kOptimal),
-            infeasible=bool(status == highs.HighsModelStatus.kInfeasible),
+        return _Verdict(places, proven=answer.proven, infeasible=answer.infeasible)
+
+    def _program(self) -> milp.Program:
+        entries, right = self._entries()
+        count = len(self.workload)
+        return milp.Program(
+            cost=self.problem.cost[self.workload],
+            least=np.zeros(count),
+            most=np.ones(count),
+            binary=count,
+            entries=entries,
+            right=right,
         )
 
-    def _program(self, highs: ModuleType) -> highspy.HighsLp:
-        rows, columns, values, upper = self._entries()
-        order = np.lexsort((columns, rows))
-        program = highs.HighsLp()
-        program.num_col_, program.num_row_ = len(self.workload), len(upper)
-        program.col_cost_ = self.problem.cost[self.workload]
-        program.col_lower_, program.col_upper_ = np.zeros(len(self.workload)), np.ones(len(self.workload))
-        program.row_lower_, program.row_upper_ = np.full(len(upper), -np.inf), upper
-        program.a_matrix_.format_ = highs.MatrixFormat.kRowwise
-        program.a_matrix_.start_ = np.searchsorted(rows[order], np.arange(len(upper) + 1))
-        program.a_matrix_.index_, program.a_matrix_.value_ = columns[order], values[order]
-        program.integrality_ = [highs.HighsVarType.kInteger] * len(self.workload)
-        return cast("highspy.HighsLp", program)
-
-    def _entries(self) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
-        """Matrix as (row, column, value) and the upper bounds of the rows."""
+    def _entries(self) -> tuple[milp.Entries, FloatArray]:
+        """Matrix and the upper bounds of the rows."""
         problem, variables = self.problem, np.arange(len(self.workload))
         _, place = np.unique(self.workload, return_inverse=True)
         upper = [np.ones(place.max() + 1)]
@@ -155,8 +134,7 @@ class _Model:
             entries.append((np.full(len(variables), sum(map(len, upper))), variables, np.ones(len(variables))))
             upper.append(np.array([float(problem.limit)]))
         rows, columns, values = (np.concatenate(part) for part in zip(*entries, strict=True))
-        kept = values != 0
-        return rows[kept], columns[kept], values[kept], np.concatenate(upper)
+        return milp.Entries(rows, columns, values), np.concatenate(upper)
 
 
 def _room(d: Dimension) -> FloatArray:
@@ -171,20 +149,5 @@ def _room(d: Dimension) -> FloatArray:
 
 
 def _options(problem: Problem, time_limit_seconds: float) -> dict[str, object]:
-    """One thread and a fixed seed, so that a run that is not cut off by its time repeats itself."""
-    return {
-        "output_flag": False,
-        "threads": 1,
-        "random_seed": problem.seed,
-        "time_limit": time_limit_seconds,
-        "mip_feasibility_tolerance": 1e-9,
-        "mip_abs_gap": 1e-6,
-        "mip_rel_gap": 0.0,
-    }
-
-
-def _import() -> ModuleType:
-    try:
-        return import_module("highspy")
-    except ImportError:
-        raise EngineError("the engine exact needs HiGHS", "install it: pip install 'ullage[exact]'") from None
+    """A fixed seed, so that a run that is not cut off by its time repeats itself."""
+    return {"random_seed": problem.seed, "time_limit": time_limit_seconds, "mip_abs_gap": 1e-6}

@@ -91,6 +91,7 @@ class Best:
 
     def __init__(self, at: Position, tell: Callable[[Int32Array, float], None] | None = None) -> None:
         self.cost, self.place = at.cost(), at.place.copy()
+        self.first = self.cost
         self._tell = tell
 
     def take(self, at: Position) -> None:

@@ -151,3 +151,10 @@ def nearby(columns: Columns) -> Columns:
     return columns._replace(
         place_class=which.ravel().astype(np.int32), open_to=cheap[classes[0]] & columns.open_to[classes[1]]
     )
+
+
+def dearer(columns: Columns, by: float) -> Columns:
+    """The same with all fees for being away `by` times as high."""
+    absence = columns.absence
+    fees = {name: getattr(absence, name) * by for name in ("fee", "travel", "crew_fee")}
+    return columns._replace(absence=absence._replace(**fees))

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import numba
 import numpy as np
@@ -25,7 +25,7 @@ from descheduler.policy.engines.search.anneal import Habit
 from descheduler.policy.engines.search.columns import Absence, Columns, Groups, Lanes
 from descheduler.policy.engines.search.mix import Mix
 from descheduler.policy.engines.search.position import Gone, Members, Position, Sums
-from ullage.model.arrays import FloatArray, IntArray
+from ullage.model.arrays import FloatArray, Int32Array, IntArray
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _FLAGS: Final = {"fastmath": {"reassoc", "nsz", "contract"}, "error_model": "numpy", "_nrt": False}
@@ -64,12 +64,30 @@ class Kernel:
 
     def __init__(self, columns: Columns, at: Position, mix: Mix | None = None) -> None:
         self._columns, self._at = columns, at
-        self._mix = (mix or Mix()).integers(len(columns.by_size))
+        mix = mix or Mix()
+        self._mix, self._nearest = mix.integers(len(columns.by_size)), _nearest(columns, mix)
         self.advance(0, 0.0, 0.0)
 
     def advance(self, steps: int, heat: float, factor: float) -> int:
         """Try `steps` steps at temperature `heat` with rents times `factor`; returns how many were made."""
-        return int(_run(self._columns, self._at, steps, heat, factor, self._mix, _DICE))
+        return int(_run(self._columns, self._at, steps, heat, factor, self._mix, _DICE, self._nearest))
+
+
+class _Nearest(NamedTuple):
+    """What is near: `nodes`, int32 (N, N), by cost of going there, or empty; `kin_at`, (N + 1,), where kin of each begin."""
+
+    nodes: Int32Array
+    kin_at: Int32Array
+
+
+def _nearest(c: Columns, mix: Mix) -> _Nearest:
+    count = len(c.lanes.start) if mix.near > 0 else 0
+    every = np.arange(count)
+    around = (every - every[:, None]) % max(1, count)
+    travel = c.absence.travel[:count, :count] if len(c.absence.travel) else np.zeros((count, count))
+    nodes = np.lexsort((around, travel), axis=1)
+    kin_at = np.searchsorted(c.home[c.kin], np.arange(count + 1))
+    return _Nearest(nodes.astype(np.int32), kin_at.astype(np.int32))
 
 
 @_inline
@@ -222,20 +240,18 @@ def _shift(c: Columns, p: Position, w: int, target: int, bearable: float, factor
 
 
 @_inline
-def _groups_exchange(g: Groups, m: Members, one: int, other: int, source: int, target: int) -> bool:
-    """Let groups take note of a swap, if their rules bear it; two of one group change nothing."""
-    if one == other:
-        return True
+def _groups_both(g: Groups, m: Members, one: int, a: int, b: int, other: int, c: int, d: int) -> bool:
+    """Let groups take note of a move from `a` to `b` and then one from `c` to `d`, if their rules bear both."""
     if one >= 0:
-        if not _allows(g, m, one, source, target):
+        if not _allows(g, m, one, a, b):
             return False
-        _carry(g, m, one, source, target)
+        _carry(g, m, one, a, b)
     if other >= 0:
-        if not _allows(g, m, other, target, source):
+        if not _allows(g, m, other, c, d):
             if one >= 0:
-                _carry(g, m, one, target, source)
+                _carry(g, m, one, b, a)
             return False
-        _carry(g, m, other, target, source)
+        _carry(g, m, other, c, d)
     return True
 
 
@@ -286,7 +302,9 @@ def _swap(c: Columns, p: Position, w: int, v: int, bearable: float, factor: floa
         return False
     if not _crews_exchange(c, p, w, v, one, other):
         return False
-    if not _groups_exchange(c.groups, p.members, c.groups.of[w], c.groups.of[v], source, target):
+    mine, yours = c.groups.of[w], c.groups.of[v]
+    # Two of one group change nothing.
+    if mine != yours and not _groups_both(c.groups, p.members, mine, source, target, yours, target, source):
         return False
     _add(c.lanes, p.sums, w, source, w_leaves, -1.0)
     _add(c.lanes, p.sums, v, source, v_returns, 1.0)
@@ -321,7 +339,7 @@ def _replace(c: Columns, p: Position, w: int, v: int, bearable: float, factor: f
         return False
     if w_leaves and not _crew_bears(c.absence, p.gone, w, 0):
         return False
-    if not _groups_replace(c.groups, p.members, c.groups.of[w], c.groups.of[v], source, target, home):
+    if not _groups_both(c.groups, p.members, c.groups.of[v], target, home, c.groups.of[w], source, target):
         return False
     _add(c.lanes, p.sums, w, source, w_leaves, -1.0)
     _add(c.lanes, p.sums, v, target, _STRANGER, -1.0)
@@ -332,22 +350,6 @@ def _replace(c: Columns, p: Position, w: int, v: int, bearable: float, factor: f
     p.place[w], p.place[v] = target, home
     p.sums.price[source], p.sums.price[target], p.sums.price[home] = left, middle, entered
     p.totals[0] += change
-    return True
-
-
-@_inline
-def _groups_replace(g: Groups, m: Members, one: int, other: int, source: int, target: int, home: int) -> bool:
-    """Let groups take note of a replacement, if their rules bear first the one move and then the other."""
-    if other >= 0:
-        if not _allows(g, m, other, target, home):
-            return False
-        _carry(g, m, other, target, home)
-    if one >= 0:
-        if not _allows(g, m, one, source, target):
-            if other >= 0:
-                _carry(g, m, other, home, target)
-            return False
-        _carry(g, m, one, source, target)
     return True
 
 
@@ -365,11 +367,35 @@ def _partner(c: Columns, rank: int, w: int, near: bool, bits: Any, mix: IntArray
     return partner
 
 
-def _compiled(version: int) -> Callable[[Columns, Position, int, float, float, IntArray, FloatArray], int]:
+@_inline
+def _neighbour(c: Columns, nearest: _Nearest, w: int, bits: Any) -> int:  # noqa: ANN401
+    """A node that is not far from home: one of so many nearest, where few are as probable as many."""
+    u = float(bits >> np.uint64(32)) / 4294967296.0
+    node: int = nearest.nodes[c.home[w], int(len(nearest.nodes) * u * u * u)]
+    return node
+
+
+@_inline
+def _native(c: Columns, nearest: _Nearest, node: int, bits: Any) -> int:  # noqa: ANN401
+    """A workload whose home is `node`; -1 if there is none."""
+    begin, end = nearest.kin_at[node], nearest.kin_at[node + 1]
+    return c.kin[begin + _below(bits, end - begin)] if end > begin else -1
+
+
+def _compiled(version: int) -> Callable[..., int]:
     """The loop. `version` is part of what numba's cache goes by, which does not look at what is compiled into the loop."""
 
     @_entry
-    def run(c: Columns, p: Position, steps: int, heat: float, factor: float, mix: IntArray, dice: FloatArray) -> int:
+    def run(
+        c: Columns,
+        p: Position,
+        steps: int,
+        heat: float,
+        factor: float,
+        mix: IntArray,
+        dice: FloatArray,
+        nearest: _Nearest,
+    ) -> int:
         made = version - version
         for _ in range(steps):
             bits = _draw(p.random)
@@ -378,8 +404,12 @@ def _compiled(version: int) -> Callable[[Columns, Position, int, float, float, I
             kind = np.int64((bits >> np.uint64(12)) & np.uint64(1023))
             bearable = heat * dice[np.int64(bits & np.uint64(4095))]
             if kind < mix[1]:
-                v = _partner(c, rank, w, kind < mix[2], _draw(p.random), mix)
-                if p.place[v] != p.place[w]:
+                more = _draw(p.random)
+                if np.int64(more & np.uint64(1023)) < mix[6]:
+                    v = _native(c, nearest, _neighbour(c, nearest, w, more), _draw(p.random))
+                else:
+                    v = _partner(c, rank, w, kind < mix[2], more, mix)
+                if v >= 0 and p.place[v] != p.place[w]:
                     made += _swap(c, p, w, v, bearable, factor)
                 continue
             if kind < mix[5]:
@@ -387,7 +417,12 @@ def _compiled(version: int) -> Callable[[Columns, Position, int, float, float, I
                 if p.place[v] != p.place[w] and p.place[v] != c.home[v] and p.place[w] != c.home[v]:
                     made += _replace(c, p, w, v, bearable, factor)
                 continue
-            target = c.home[w] if kind >= mix[0] else _below(_draw(p.random), p.sums.over.shape[0])
+            if kind >= mix[0]:
+                target = c.home[w]
+            else:
+                more = _draw(p.random)
+                far = np.int64(more & np.uint64(1023)) >= mix[6]
+                target = _below(more, p.sums.over.shape[0]) if far else _neighbour(c, nearest, w, more)
             if target != p.place[w]:
                 made += _shift(c, p, w, target, bearable, factor)
         p.gone.counts[2] += made

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Final
 
 from descheduler.policy.engines.search.anneal import Best, Mover, anneal
 from descheduler.policy.engines.search.columns import Columns, nearby
+from descheduler.policy.engines.search.homeward import NEAR, Homeward, only_far
+from descheduler.policy.engines.search.mix import Mix
 from descheduler.policy.engines.search.needless import take_back
 from descheduler.policy.engines.search.pairs import Pairs
 from descheduler.policy.engines.search.position import Position, position, restart
@@ -61,10 +64,10 @@ def kernel_name(asked: str) -> str:
     return asked
 
 
-def mover(name: str, columns: Columns, at: Position, seed: int) -> Mover:
-    """A kernel at work on `at`; the compiled one is loaded, and if need be compiled, here."""
+def mover(name: str, columns: Columns, at: Position, seed: int, mix: Mix | None = None) -> Mover:
+    """A kernel at work on `at`; the compiled one is loaded, and if need be compiled, here, and it alone knows a `mix`."""
     if name == "numba":
-        made: Mover = import_module("descheduler.policy.engines.search.kernel").Kernel(columns, at)
+        made: Mover = import_module("descheduler.policy.engines.search.kernel").Kernel(columns, at, mix)
         return made
     return Pairs(columns, at, seed)
 
@@ -130,6 +133,10 @@ class _Counted:
     def progress(self) -> float:
         return self.of.progress()
 
+    @property
+    def timed(self) -> bool:
+        return self.of.timed
+
     def spend(self, steps: int) -> None:
         self.steps += steps
         self.of.spend(steps)
@@ -147,6 +154,13 @@ class _Search:
         """All parts; `at` ends at the best places."""
         home = self.at.place.copy()
         chosen, colder, other = self._early(home, style)
+        if self._plenty() and only_far(self.columns, self.best):
+            movers = partial(mover, style.kernel, at=self.at, seed=style.seed, mix=NEAR)
+            rest = Part(self.budget, self.budget.progress(), _LAST)
+            short = style.scaling(self.columns, 0.0)
+            Homeward(self.columns, self.at, self.best, movers, short, style.seed, rest).run(home)
+            restart(self.columns, self.at, self.best.place)
+            return
         last, before = self, self.best.cost
         self.long(chosen, _EARLY, _MAIN if colder is None else _SHARED)
         if colder is not None:
@@ -181,9 +195,8 @@ class _Search:
         """Scale for the long anneal; and one for a colder one from home, and who is to make it, if a short one does better."""
         early, before = style.scaling(self.columns, 0.0), self.best.cost
         self.cool(Schedule(early.hot, early.icy, rent=early.rent), 0.0, _FIRST)
-        tries = self.budget.steps * self.mover.tries / max(_FIRST, self.budget.progress())
-        chosen, promising, who = style.scaling(self.columns, tries), None, self
-        if tries < _PLENTY * len(self.columns.by_size):
+        chosen, promising, who = style.scaling(self.columns, self._tries()), None, self
+        if not self._plenty():
             return chosen, promising, who
         begin = _FIRST
         for search, by, share in self._turns(style, early):
@@ -194,6 +207,13 @@ class _Search:
             if found - self.best.cost > _CLEARLY * (before - found):
                 promising, who = search.promising(chosen, by), search
         return chosen, promising, who
+
+    def _tries(self) -> float:
+        """Steps in all at the pace so far, in the units of a compiled kernel."""
+        return self.budget.steps * self.mover.tries / max(_FIRST, self.budget.progress())
+
+    def _plenty(self) -> bool:
+        return self._tries() >= _PLENTY * len(self.columns.by_size)
 
     def _turns(self, style: Style, early: Scale) -> Iterator[tuple[_Search, Scale, float]]:
         """Short anneals from home: who makes them, how, and in which share of the time."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from benchmarks.reassignment_instance import Model, columns
@@ -10,6 +12,7 @@ from descheduler.policy.engines.search.columns import Columns
 from descheduler.policy.engines.search.position import Position, position
 from descheduler.policy.engines.search.run import Style, mover, search
 from descheduler.policy.pace import Steps
+from tests.descheduler.policy.search.instances import instance
 
 STEPS = {"numpy": 384, "numba": 32 << 16}
 """Enough for instances that can be solved by trying everything."""
@@ -38,3 +41,22 @@ def differences(c: Columns, at: Position) -> list[str]:
         if not np.allclose(one, two, rtol=1e-12, atol=1e-9)
     ]
     return found + ([] if np.isclose(at.cost(), fresh.cost()) else [f"cost {at.cost()} is {fresh.cost()}"])
+
+
+def unruled(model: Model) -> Model:
+    """Without rules for which workloads keep their site or zone, so that nothing is closed to a program."""
+    return replace(
+        model, spread=np.minimum(model.spread, 1), needs=tuple(np.zeros(0, dtype=np.int64) for _ in model.needs)
+    )
+
+
+def moved(
+    seed: int, processes: int, machines: int, *, free: bool = False
+) -> tuple[Model, np.ndarray, Columns, Position]:
+    """An instance, and a position to which a hot search took it."""
+    model, initial = instance(seed, processes, machines, 1 + seed % 4)
+    model = unruled(model) if free else model
+    c, at, moves = begun(model, initial, "numpy", seed)
+    moves.advance(30, 1e9, 0.0)
+    # Without a compiler nobody counts crews while moving, unless quotas ask for it.
+    return model, initial, c, position(c, at.place.copy())

@@ -145,9 +145,8 @@ def test_who_tries_more_begins_hotter():
 
 
 def test_bounds_of_a_mix_are_shares_of_all_steps():
-    assert Mix(home=0.25, swap=0.5, replace=0.125, kin=0.5, window=0.1, kin_window=8).integers(100).tolist() == [
-        768, 512, 256, 10, 8, 640,
-    ]  # fmt: skip
+    mix = Mix(home=0.25, swap=0.5, replace=0.125, kin=0.5, window=0.1, kin_window=8, near=0.75)
+    assert mix.integers(100).tolist() == [768, 512, 256, 10, 8, 640, 768]
     assert Mix(kin_window=8).integers(3).tolist()[3:5] == [1, 2]
 
 
