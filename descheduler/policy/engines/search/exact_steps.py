@@ -50,6 +50,7 @@ _TIDY_SECONDS: Final = 0.4
 _COUNTED: Final[Mapping[str, object]] = MappingProxyType({"mip_max_nodes": 1})
 """What limits programs where time does not count."""
 _ROUNDING: Final = 1e-9
+"""How far beyond a limit, and below nothing, sums may be."""
 _ANY: Final = 1e9
 """How far from the best a repair may be."""
 _STEPS: Final = 250
@@ -127,10 +128,10 @@ class ExactSteps:
         return answer.iterations + 1
 
     def _go(self, place: Int32Array) -> bool:
-        """Go to `place` unless it costs more; returns whether it went."""
-        before, cost = self.at.place.copy(), self.at.cost()
+        """Go to `place` unless it costs more, or the solver was content with less than all limits; returns whether it went."""
+        before, cost, slack = self.at.place.copy(), self.at.cost(), np.minimum(self.at.sums.slack, 0.0)
         restart(self.columns, self.at, place)
-        if self.at.cost() <= cost:
+        if self.at.cost() <= cost and (self.at.sums.slack >= slack - _ROUNDING).all():
             return True
         restart(self.columns, self.at, before)
         return False

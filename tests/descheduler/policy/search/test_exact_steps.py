@@ -198,3 +198,16 @@ def test_exact_steps_need_ways_that_cost_something_and_straight_prices():
     assert applicable(c)
     assert not applicable(c._replace(absence=c.absence._replace(travel=np.zeros((0, 0)))))
     assert not applicable(c._replace(lanes=c.lanes._replace(curved=(0,))))
+
+
+def test_what_breaks_a_limit_is_not_followed_though_it_costs_less():
+    """A solver may be content with a little less than all limits."""
+    model, home, place = two_sites()
+    c = columns(model, home)
+    at = position(c, place)
+    beyond = place.copy()
+    beyond[0] = home[0]
+    steps = ExactSteps(c, at, Best(at), np.random.default_rng(1))
+    assert not steps._go(beyond)
+    assert at.place.tolist() == place.tolist()
+    assert differences(c, at) == []
