@@ -25,7 +25,7 @@ from ullage.model.arrays import Int32Array
 
 NEAR: Final = Mix(home=0.05, near=0.9)
 """Steps that seldom go far."""
-_EVEN: Final = 0.01
+_EVEN: Final = 0.03
 """How uneven loads may be, over what was gained, for all that is left to be the way of those who are far."""
 _DEAR: Final = 0.25
 _TRUE: Final = 0.31
