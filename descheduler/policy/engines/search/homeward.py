@@ -91,25 +91,24 @@ class Homeward:
         shaking, settling = self.movers(dear), self.movers(self.columns)
         restart(self.columns, self.at, home)
         self._shake(dear, shaking, shaken, 0.0, _DEAR)
-        own = Best(self.at, lambda _place, _cost: self.best.take(self.at))
-        self._settle(own, settling, Schedule(_WARM * fee, _COLD * fee), _DEAR, _TRUE)
-        exact = ExactSteps(self.columns, self.at, own, np.random.default_rng(self.seed), self.budget.timed)
+        self._settle(settling, Schedule(_WARM * fee, _COLD * fee), _DEAR, _TRUE)
+        exact = ExactSteps(self.columns, self.at, self.best, np.random.default_rng(self.seed), self.budget.timed)
         exact.bring_home(Part(self.budget, _TRUE, done := _TRUE + _ROUND))
         settled = Schedule(_COOL * fee, _ICY * fee)
         while done < _ROUNDS:
-            self._return(own, _WORSE * fee)
+            self._return(_WORSE * fee)
             self._shake(dear, shaking, Schedule(cold, cold), done, done + _SHAKEN)
-            self._settle(own, settling, settled, done + _SHAKEN, done + _SHAKEN + _SETTLED)
+            self._settle(settling, settled, done + _SHAKEN, done + _SHAKEN + _SETTLED)
             exact.bring_home(Part(self.budget, done + _SHAKEN + _SETTLED, done := min(_ROUNDS, done + _ROUND)))
-        self._return(own, 0.0)
-        self._settle(own, settling, settled, _ROUNDS, _CALM)
-        self._return(own, 0.0)
+        self._return(0.0)
+        self._settle(settling, settled, _ROUNDS, _CALM)
+        self._return(0.0)
         exact.tidy(Part(self.budget, _CALM, 1.0))
 
-    def _return(self, own: Best, worse: float) -> None:
-        """Go back to the best of this search if the place is so much worse."""
-        if self.at.cost() > own.cost + worse:
-            restart(self.columns, self.at, own.place)
+    def _return(self, worse: float) -> None:
+        """Go back to the best if the place is so much worse."""
+        if self.at.cost() > self.best.cost + worse:
+            restart(self.columns, self.at, self.best.place)
 
     def _shake(self, dear: Columns, mover: Mover, schedule: Schedule, begin: float, end: float) -> None:
         """Anneal with high fees, of which nothing is kept but where it ends."""
@@ -117,6 +116,6 @@ class Homeward:
         anneal(dear, self.at, mover, schedule, Part(self.budget, begin, end), Best(self.at))
         restart(self.columns, self.at, self.at.place.copy())
 
-    def _settle(self, own: Best, mover: Mover, schedule: Schedule, begin: float, end: float) -> None:
+    def _settle(self, mover: Mover, schedule: Schedule, begin: float, end: float) -> None:
         """Anneal with the true fees."""
-        anneal(self.columns, self.at, mover, schedule, Part(self.budget, begin, end), own)
+        anneal(self.columns, self.at, mover, schedule, Part(self.budget, begin, end), self.best)

@@ -142,3 +142,19 @@ def test_only_far_ways_are_left_where_loads_are_even_and_somebody_is_far():
     safety = np.where(np.arange(12)[:, None] > 0, model.safety, 0)
     uneven = columns(replace(model, safety=safety, load_weight=model.load_weight + 1), initial)
     assert not only_far(uneven, best)  # the first node pays for what any other could bear
+
+
+def test_a_round_begins_at_the_best_place_where_the_last_one_ended_much_worse():
+    model, initial = roomy(2)
+    c = columns(model, initial)
+    best = Best(position(c, initial.copy()))
+    away = initial.copy()
+    away[0] = (initial[0] + 5) % 12
+    at = position(c, away)
+    assert at.cost() > best.cost
+    going = Homeward(c, at, best, partial(mover, "numpy", at=at, seed=1), scale(c, 0.0), 1, Steps(1))
+    going._return(at.cost() - best.cost)
+    assert at.place.tolist() == away.tolist()
+    going._return(0.5 * (at.cost() - best.cost))
+    assert at.place.tolist() == initial.tolist()
+    assert differences(c, at) == []
