@@ -139,17 +139,21 @@ class Columns(NamedTuple):
     open_to: BoolArray
 
 
+def cheapest(travel: FloatArray) -> BoolArray:
+    """To which other nodes it costs least to go from each, (N, N)."""
+    elsewhere = np.where(np.eye(len(travel), dtype=np.bool_), np.inf, travel)
+    least: BoolArray = (elsewhere <= elsewhere.min(axis=1, initial=np.inf)[:, None]) & np.isfinite(elsewhere)
+    return least
+
+
 def nearby(columns: Columns) -> Columns:
     """The same with only those nodes open to which it costs least to go from home; itself where it costs the same to all."""
-    travel = columns.absence.travel
-    elsewhere = ~np.eye(len(travel), dtype=np.bool_)
-    least = np.where(elsewhere, travel, np.inf).min(axis=1, initial=np.inf)
-    cheap = travel <= least[:, None]
-    if not (elsewhere & ~cheap).any():
+    near = cheapest(columns.absence.travel) | np.eye(len(columns.absence.travel), dtype=np.bool_)
+    if near.all():
         return columns
     classes, which = np.unique(np.stack([columns.home, columns.place_class]), axis=1, return_inverse=True)
     return columns._replace(
-        place_class=which.ravel().astype(np.int32), open_to=cheap[classes[0]] & columns.open_to[classes[1]]
+        place_class=which.ravel().astype(np.int32), open_to=near[classes[0]] & columns.open_to[classes[1]]
     )
 
 

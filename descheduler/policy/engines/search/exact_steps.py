@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Final
 
@@ -20,13 +21,13 @@ import numpy as np
 
 from descheduler.policy.engines import milp
 from descheduler.policy.engines.search.anneal import Best
-from descheduler.policy.engines.search.columns import Columns
+from descheduler.policy.engines.search.columns import Columns, cheapest
 from descheduler.policy.engines.search.position import Position, position, restart
 from descheduler.policy.engines.search.reopened import reopen, side_of_cost
 from descheduler.policy.engines.search.rules import allows
 from descheduler.policy.engines.search.schedule import mean_fee
 from descheduler.policy.pace import Budget
-from ullage.model.arrays import FloatArray, Int32Array, IntArray
+from ullage.model.arrays import BoolArray, FloatArray, Int32Array, IntArray
 
 _MENDED: Final = 6
 _TIDIED: Final = 4
@@ -84,6 +85,10 @@ class ExactSteps:
     random: np.random.Generator
     timed: bool = True
     _failed: set[tuple[int, ...]] = field(default_factory=set)
+
+    @cached_property
+    def _near(self) -> BoolArray:
+        return cheapest(self.columns.absence.travel)
 
     def bring_home(self, budget: Budget) -> None:
         """Make homecomings until `budget` is spent or nobody is away; tidy where none can be thought of."""
@@ -193,7 +198,7 @@ class ExactSteps:
         """
         lanes = self.columns.lanes
         sign = side_of_cost(at)
-        near = self._near(node)
+        near = np.flatnonzero(self._near[node])
         sets = np.argsort(self.random.random((_DRAWN, len(near))), axis=1)[:, : int(self.random.choice(_REPAIRED)) - 1]
         nodes = np.concatenate([np.full((_DRAWN, 1), node), near[sets]], axis=1)
         costs = np.isfinite(at.sums.over) & (lanes.hinge > 0)
@@ -206,12 +211,6 @@ class ExactSteps:
         scores = (room / np.where(size > 0, size, 1.0)).min(axis=1)
         best = int(scores.argmax())
         return np.sort(nodes[best]), float(scores[best])
-
-    def _near(self, node: int) -> IntArray:
-        """The other nodes to which it costs least to go from `node`."""
-        travel = self.columns.absence.travel[node].copy()
-        travel[node] = np.inf
-        return np.flatnonzero(travel <= travel.min())
 
     def _widened(self, nodes: list[int], most: int) -> IntArray:
         """`nodes` and others that are related to them or near, as many as `most` in all; ascending."""
@@ -226,7 +225,7 @@ class ExactSteps:
         home, place = self.columns.home, self.at.place
         away = home != place
         related = np.concatenate([place[away & (home == node)], home[away & (place == node)]])
-        some = related if len(related) and self.random.random() < _RELATED else self._near(node)
+        some = related if len(related) and self.random.random() < _RELATED else np.flatnonzero(self._near[node])
         return int(self.random.choice(some))
 
     def _drawn(self, weight: FloatArray) -> int:

@@ -93,13 +93,14 @@ class Homeward:
         self._shake(dear, shaking, shaken, 0.0, _DEAR)
         self._settle(settling, Schedule(_WARM * fee, _COLD * fee), _DEAR, _TRUE)
         exact = ExactSteps(self.columns, self.at, self.best, np.random.default_rng(self.seed), self.budget.timed)
-        exact.bring_home(Part(self.budget, _TRUE, done := _TRUE + _ROUND))
+        exact.bring_home(Part(self.budget, _TRUE, _TRUE + _ROUND))
         settled = Schedule(_COOL * fee, _ICY * fee)
-        while done < _ROUNDS:
+        for begin in np.arange(_TRUE + _ROUND, _ROUNDS, _ROUND).tolist():
+            steps = begin + _SHAKEN + _SETTLED
             self._return(_WORSE * fee)
-            self._shake(dear, shaking, Schedule(cold, cold), done, done + _SHAKEN)
-            self._settle(settling, settled, done + _SHAKEN, done + _SHAKEN + _SETTLED)
-            exact.bring_home(Part(self.budget, done + _SHAKEN + _SETTLED, done := min(_ROUNDS, done + _ROUND)))
+            self._shake(dear, shaking, Schedule(cold, cold), begin, begin + _SHAKEN)
+            self._settle(settling, settled, begin + _SHAKEN, steps)
+            exact.bring_home(Part(self.budget, steps, min(_ROUNDS, begin + _ROUND)))
         self._return(0.0)
         self._settle(settling, settled, _ROUNDS, _CALM)
         self._return(0.0)

@@ -4,7 +4,8 @@ First a short anneal, so that there is a good plan early. Where there is much ti
 whether it may pay to stay near home, and one whether it does to go only where that costs least. Then a long one, as hot as the
 number of tries that the first one made in its time allows; it shares its time with another one from home, like the last of
 those that did better and not much hotter. What does well in little time need not do well in much, so both have their turn.
-Some movers reheat in the second half of a long one. Last the fees: whoever needs not be away goes home.
+Some movers reheat in the second half of a long one. Last the fees: whoever needs not be away goes home. Where the short ones
+leave nothing to gain but the way of those who are far, another end takes the place of all that follows (`homeward.py`).
 """
 
 from __future__ import annotations

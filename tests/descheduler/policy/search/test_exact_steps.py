@@ -162,6 +162,32 @@ def test_uneven_loads_are_mended():
     assert at.cost() == 0
 
 
+def test_loads_are_spread_though_somebody_must_go_farther():
+    """Which no homecoming and no tidying does: two of size 4 at home, where 4 are safe, and somebody who cannot go home."""
+    model, _, _ = two_sites(2)
+    nodes, count = 2, 3
+    model = replace(
+        model,
+        neighbourhood=np.zeros(nodes, dtype=np.int64),
+        location=np.zeros(nodes, dtype=np.int64),
+        capacity=np.array([[9, 99], [0, 99]]),
+        safety=np.full((nodes, 2), 4),
+        travel=1 - np.eye(nodes, dtype=np.int64),
+        spread=np.ones(count, dtype=np.int64),
+        needs=(NOTHING,) * count,
+        service=np.arange(count),
+        requirement=np.array([[0, 4], [0, 4], [1, 0]]),
+        move_cost=np.zeros(count, dtype=np.int64),
+    )
+    c = columns(model, np.array([0, 0, 1], dtype=np.int32))
+    at = position(c, np.array([0, 0, 0], dtype=np.int32))
+    before = at.cost()
+    stepped(c, at, 30)
+    assert unevenness(c, at).sum() == 0
+    assert sorted(at.place[:2].tolist()) == [0, 1]
+    assert at.cost() == before - 4 + 1
+
+
 def test_who_is_away_for_nothing_goes_home():
     model, home, _ = two_sites()
     c = columns(replace(model, move_cost=np.ones(8, dtype=np.int64)), home)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.util import find_spec
 from itertools import product
 
 import numpy as np
@@ -21,14 +20,10 @@ from tests.descheduler.policy.search.running import moved, unruled
 
 pytest.importorskip("highspy")
 
-compiled = pytest.mark.skipif(find_spec("numba") is None, reason="only the compiled kernel knows a mix")
-NOTHING = np.zeros(0, dtype=np.int64)
 EXACTLY = {"mip_abs_gap": 1e-6}
 """Costs are whole numbers."""
 CROWDED = (7, 12, 26)
 """Seeds of instances in which more are away at the optimum than two, and than one of a crew."""
-EFFORT = 250
-"""Steps of a budget for one unit of effort."""
 
 
 def answered(program: Reopened, at: Position) -> tuple[milp.Answer, np.ndarray]:
@@ -220,3 +215,21 @@ def test_a_repair_is_found_if_there_is_one():
         answer = milp.solve(program.program, None, {})
         assert answer.found
         assert (answer.infeasible, answer.proven) == (False, True)
+
+
+def test_who_stands_apart_does_not_join_one_that_cannot_move():
+    """Though it would pay, and does where that one may move away."""
+    joined = 0
+    for seed in range(60):
+        model, initial = instance(seed, 8, 3)
+        c = columns(unruled(model), initial)
+        group = c.groups.of.astype(np.int64)
+        at = position(c, initial)
+        for w in np.flatnonzero(group >= 0).tolist():
+            alone = c._replace(by_size=np.array([w], dtype=np.int32))
+            program = reopen(alone, at, np.arange(3))
+            taken = np.isin(program.node, initial[(group == group[w]) & (np.arange(8) != w)])
+            assert not taken.any()
+            every = reopen(c, at, np.arange(3))
+            joined += len(every.node[every.workload == w]) > len(program.node)
+    assert joined > 10
