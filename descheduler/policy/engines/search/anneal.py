@@ -14,7 +14,7 @@ from descheduler.policy.engines.search.columns import Columns
 from descheduler.policy.engines.search.position import Position, restart
 from descheduler.policy.engines.search.schedule import Scale, Schedule
 from descheduler.policy.pace import Budget
-from ullage.model.arrays import Int32Array
+from ullage.model.arrays import BoolArray, Int32Array
 
 _REHEAT = 10.0
 _LOW = 0.2
@@ -75,6 +75,10 @@ class Mover(Protocol):
 
     def advance(self, steps: int, heat: float, factor: float) -> int:
         """Try `steps` steps at temperature `heat` with rents times `factor`; returns how many were made."""
+        ...
+
+    def among(self, some: BoolArray) -> Mover:
+        """The same for `some`, bool (W,), of the movable workloads only."""
         ...
 
 

@@ -157,6 +157,13 @@ def nearby(columns: Columns) -> Columns:
     )
 
 
+def among(columns: Columns, some: BoolArray) -> Columns:
+    """The same with only those of the movable workloads movable that are among `some`, bool (W,)."""
+    kin, rank = columns.kin[some[columns.kin]], columns.kin_rank.copy()
+    rank[kin] = np.arange(len(kin))
+    return columns._replace(by_size=columns.by_size[some[columns.by_size]], kin=kin, kin_rank=rank)
+
+
 def dearer(columns: Columns, by: float) -> Columns:
     """The same with all fees for being away `by` times as high."""
     absence = columns.absence

@@ -22,9 +22,9 @@ import numpy as np
 from descheduler.policy.engines import milp
 from descheduler.policy.engines.search.anneal import Best
 from descheduler.policy.engines.search.columns import Columns, cheapest
-from descheduler.policy.engines.search.position import Position, position, restart
+from descheduler.policy.engines.search.position import Position, go, position, restart
 from descheduler.policy.engines.search.reopened import reopen, side_of_cost
-from descheduler.policy.engines.search.rules import allows
+from descheduler.policy.engines.search.rules import may_return
 from descheduler.policy.engines.search.schedule import mean_fee
 from descheduler.policy.pace import Budget
 from ullage.model.arrays import BoolArray, FloatArray, Int32Array, IntArray
@@ -36,6 +36,8 @@ _REPAIRED: Final = (4, 5, 6)
 """Nodes of each end of a homecoming."""
 _MENDING: Final = 0.5
 """Share of steps that are mendings as long as loads are uneven."""
+_OTHERWISE: Final = 0.6
+"""Share of homecomings that are left to others, if there are any."""
 _RELATED: Final = 0.7
 """Probability that one more node is one that a workload went to from a chosen one, or came from, and not one near by."""
 _DRAWN: Final = 20
@@ -51,7 +53,7 @@ _TIDY_SECONDS: Final = 0.4
 _COUNTED: Final[Mapping[str, object]] = MappingProxyType({"mip_max_nodes": 1})
 """What limits programs where time does not count."""
 _ROUNDING: Final = 1e-9
-"""How far beyond a limit, and below nothing, sums may be."""
+"""How far below nothing the room of nodes may be."""
 _ANY: Final = 1e9
 """How far from the best a repair may be."""
 _STEPS: Final = 250
@@ -90,9 +92,12 @@ class ExactSteps:
     def _near(self) -> BoolArray:
         return cheapest(self.columns.absence.travel)
 
-    def bring_home(self, budget: Budget) -> None:
-        """Make homecomings until `budget` is spent or nobody is away; tidy where none can be thought of."""
-        self._run(budget, lambda: self._bring_home() or self._tidy())
+    def bring_home(self, budget: Budget, otherwise: Callable[[], int] | None = None) -> None:
+        """Make homecomings until `budget` is spent or nobody is away; tidy where none can be thought of.
+
+        Some of them are left to `otherwise`, which returns the steps of a compiled kernel that it took.
+        """
+        self._run(budget, lambda: self._otherwise(otherwise) or self._bring_home() or self._tidy())
 
     def tidy(self, budget: Budget) -> None:
         """Tidy until `budget` is spent or nobody is away."""
@@ -106,6 +111,9 @@ class ExactSteps:
             mend = uneven.any() and self.random.random() < _MENDING
             budget.spend(_STEPS * (self._mend(uneven) if mend else step()))
             self.best.take(self.at)
+
+    def _otherwise(self, step: Callable[[], int] | None) -> int:
+        return -(-step() // _STEPS) if step is not None and self.random.random() < _OTHERWISE else 0
 
     def _mend(self, uneven: FloatArray) -> int:
         """Let a node that could bear more, or should bear less, and some others be even; returns the effort.
@@ -134,12 +142,7 @@ class ExactSteps:
 
     def _go(self, place: Int32Array) -> bool:
         """Go to `place` unless it costs more, or the solver was content with less than all limits; returns whether it went."""
-        before, cost, slack = self.at.place.copy(), self.at.cost(), np.minimum(self.at.sums.slack, 0.0)
-        restart(self.columns, self.at, place)
-        if self.at.cost() <= cost and (self.at.sums.slack >= slack - _ROUNDING).all():
-            return True
-        restart(self.columns, self.at, before)
-        return False
+        return go(self.columns, self.at, place, self.at.cost())
 
     def _bring_home(self) -> int:
         """One homecoming; returns the effort, 0 if nobody can be thought to come home."""
@@ -181,14 +184,9 @@ class ExactSteps:
         best, chosen = -_ROUNDING, (-1, np.zeros(0, dtype=np.int64))
         for w in some.tolist():
             nodes, score = self._roomiest(self.at, int(place[w]), w)
-            if score > best and (w, *nodes.tolist()) not in self._failed and self._may_return(w):
+            if score > best and (w, *nodes.tolist()) not in self._failed and may_return(self.columns, self.at, w):
                 best, chosen = score, (w, nodes)
         return chosen
-
-    def _may_return(self, w: int) -> bool:
-        groups, group = self.columns.groups, int(self.columns.groups.of[w])
-        here, home = int(self.at.place[w]), int(self.columns.home[w])
-        return group < 0 or bool(allows(groups, self.at.members, group, here, home))
 
     def _roomiest(self, at: Position, node: int, leaver: int | None = None) -> tuple[IntArray, float]:
         """Of some sets of nodes near `node`, and it, the roomiest: ascending, and its room in workloads of mean size.

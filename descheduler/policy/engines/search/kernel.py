@@ -22,10 +22,10 @@ import numpy.typing as npt
 
 from descheduler.policy.engines.search import rules
 from descheduler.policy.engines.search.anneal import Habit
-from descheduler.policy.engines.search.columns import Absence, Columns, Groups, Lanes
+from descheduler.policy.engines.search.columns import Absence, Columns, Groups, Lanes, among
 from descheduler.policy.engines.search.mix import Mix
 from descheduler.policy.engines.search.position import Gone, Members, Position, Sums
-from ullage.model.arrays import FloatArray, Int32Array, IntArray
+from ullage.model.arrays import BoolArray, FloatArray, Int32Array, IntArray
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _FLAGS: Final = {"fastmath": {"reassoc", "nsz", "contract"}, "error_model": "numpy", "_nrt": False}
@@ -62,15 +62,23 @@ class Kernel:
     tries = 1.0
     habit = Habit()
 
-    def __init__(self, columns: Columns, at: Position, mix: Mix | None = None) -> None:
+    def __init__(
+        self, columns: Columns, at: Position, mix: Mix | None = None, nearest: Int32Array | None = None
+    ) -> None:
         self._columns, self._at = columns, at
-        mix = mix or Mix()
-        self._mix, self._nearest = mix.integers(len(columns.by_size)), _nearest(columns, mix)
+        self._shares = mix or Mix()
+        self._mix = self._shares.integers(len(columns.by_size))
+        nodes = _nearest(columns, self._shares) if nearest is None else nearest
+        self._nearest = _Nearest(nodes, _kin_at(columns, len(nodes)))
         self.advance(0, 0.0, 0.0)
 
     def advance(self, steps: int, heat: float, factor: float) -> int:
         """Try `steps` steps at temperature `heat` with rents times `factor`; returns how many were made."""
         return int(_run(self._columns, self._at, steps, heat, factor, self._mix, _DICE, self._nearest))
+
+    def among(self, some: BoolArray) -> Kernel:
+        """The same for `some`, bool (W,), of the movable workloads only; they must not be none."""
+        return Kernel(among(self._columns, some), self._at, self._shares, self._nearest.nodes)
 
 
 class _Nearest(NamedTuple):
@@ -80,14 +88,18 @@ class _Nearest(NamedTuple):
     kin_at: Int32Array
 
 
-def _nearest(c: Columns, mix: Mix) -> _Nearest:
+def _nearest(c: Columns, mix: Mix) -> Int32Array:
     count = len(c.lanes.start) if mix.near > 0 else 0
     every = np.arange(count)
     around = (every - every[:, None]) % max(1, count)
     travel = c.absence.travel[:count, :count] if len(c.absence.travel) else np.zeros((count, count))
-    nodes = np.lexsort((around, travel), axis=1)
-    kin_at = np.searchsorted(c.home[c.kin], np.arange(count + 1))
-    return _Nearest(nodes.astype(np.int32), kin_at.astype(np.int32))
+    nodes: Int32Array = np.lexsort((around, travel), axis=1).astype(np.int32)
+    return nodes
+
+
+def _kin_at(c: Columns, nodes: int) -> Int32Array:
+    begin: Int32Array = np.searchsorted(c.home[c.kin], np.arange(nodes + 1)).astype(np.int32)
+    return begin
 
 
 @_inline

@@ -15,19 +15,20 @@ pair that is chosen is judged exactly.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from descheduler.policy.engines.search.anneal import Habit
-from descheduler.policy.engines.search.columns import Columns
+from descheduler.policy.engines.search.columns import Columns, among
 from descheduler.policy.engines.search.draft import NO_LIMIT
 from descheduler.policy.engines.search.exchange import Exchanges, disjoint, may_go
 from descheduler.policy.engines.search.position import COST, MADE, Position, fees
 from descheduler.policy.engines.search.rules import allows, carry, count_crew
 from descheduler.policy.engines.search.screen import Drawn, Float32Array, Screen
-from ullage.model.arrays import IntArray
+from ullage.model.arrays import BoolArray, IntArray
 
 _NOISE: Final = 1 << 20
 _REDRAW: Final = 16
@@ -90,6 +91,12 @@ class Pairs:
         self._at.totals[COST] = self._at.sums.price.sum() + fees(self._columns, self._at.place)
         self._at.gone.counts[MADE] += made
         return made
+
+    def among(self, some: BoolArray) -> Pairs:
+        """The same for `some`, bool (W,), of the movable workloads only; what is drawn comes from one generator."""
+        other = copy(self)
+        other._columns = among(self._columns, some)  # noqa: SLF001 - its own kind
+        return other
 
     def _redraw(self) -> None:
         """Deal the workloads of each node out anew: one deck for all, or one for those that are away and one for the others."""

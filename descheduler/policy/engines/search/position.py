@@ -15,6 +15,8 @@ RENT: Final = 1
 PEAK: Final = 0
 AWAY: Final = 1
 MADE: Final = 2
+_ROUNDING: Final = 1e-9
+"""How far beyond a limit sums may be."""
 
 
 class Sums(NamedTuple):
@@ -114,6 +116,16 @@ def restart(columns: Columns, at: Position, place: Int32Array) -> None:
         old[...] = values
     at.gone.counts[MADE] = made
     at.place[:], at.totals[:] = fresh.place, fresh.totals
+
+
+def go(columns: Columns, at: Position, place: Int32Array, most: float) -> bool:
+    """Bring `at` to `place` if that costs at most `most` and breaks no limit that is kept now; returns whether it went."""
+    before, slack = at.place.copy(), np.minimum(at.sums.slack, 0.0)
+    restart(columns, at, place)
+    if at.cost() <= most and bool((at.sums.slack >= slack - _ROUNDING).all()):
+        return True
+    restart(columns, at, before)
+    return False
 
 
 def prices(lanes: Lanes, over: FloatArray, nodes: IntArray | slice = slice(None)) -> FloatArray:

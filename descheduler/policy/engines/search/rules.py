@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from descheduler.policy.engines.search.columns import Absence, Groups
-from descheduler.policy.engines.search.position import Gone, Members
+from descheduler.policy.engines.search.columns import Absence, Columns, Groups
+from descheduler.policy.engines.search.position import Gone, Members, Position
 
 
 def allows(g: Groups, m: Members, group: Any, source: Any, target: Any) -> Any:  # noqa: ANN401 - int or arrays of int
@@ -70,3 +70,9 @@ def count_crew(gone: Gone, crew: int, leaves: bool) -> None:  # noqa: FBT001
         gone.counts[0] = after
     elif gone.crews_with[gone.counts[0]] == 0:
         gone.counts[0] -= 1
+
+
+def may_return(columns: Columns, at: Position, w: int) -> bool:
+    """Whether rules of groups let workload `w` go home from where it is."""
+    groups, group = columns.groups, int(columns.groups.of[w])
+    return group < 0 or bool(allows(groups, at.members, group, int(at.place[w]), int(columns.home[w])))

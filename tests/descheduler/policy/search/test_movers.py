@@ -36,6 +36,25 @@ def test_columns_stay_what_places_make_them(kernel, given_instance, steps, heat,
     assert cost(model, initial, at.place) == round(at.cost())
 
 
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_among_some_nobody_else_moves_and_who_draws_goes_on(kernel):
+    seen = 0
+    for seed in range(6):
+        model, initial = instance(seed, 40, 8)
+        c, at, mover = begun(model, initial, kernel, seed)
+        some_of_them = np.random.default_rng(seed).random(40) < 0.3
+        few = mover.among(some_of_them)
+        for heat in (1e9, 30.0):
+            few.advance(300 if kernel == "numba" else 30, heat, 0.0)
+            assert differences(c, at) == []
+            assert faults(model, initial, at.place) == []
+        assert not (at.place != initial)[~some_of_them].any()
+        seen += int((at.place != initial).sum())
+        mover.advance(300 if kernel == "numba" else 30, 1e9, 0.0)
+        seen += int((at.place != initial)[~some_of_them].any())
+    assert seen > 12
+
+
 @some
 @given(instances(), st.integers(1, 60))
 def test_taking_back_keeps_all_rules_and_makes_nothing_dearer(given_instance, steps):

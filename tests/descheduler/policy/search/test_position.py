@@ -8,15 +8,15 @@ import pytest
 from benchmarks.reassignment_checker import cost
 from benchmarks.reassignment_instance import Model, columns
 from descheduler.policy.engines.search.anneal import Habit
-from descheduler.policy.engines.search.columns import nearby
+from descheduler.policy.engines.search.columns import among, nearby
 from descheduler.policy.engines.search.exchange import disjoint
 from descheduler.policy.engines.search.mix import Mix
 from descheduler.policy.engines.search.needless import take_back
-from descheduler.policy.engines.search.position import position
-from descheduler.policy.engines.search.rules import allows, carry
+from descheduler.policy.engines.search.position import go, position, restart
+from descheduler.policy.engines.search.rules import allows, carry, may_return
 from descheduler.policy.engines.search.schedule import Scale, Schedule, mean_fee, scale
 from tests.descheduler.policy.search.instances import instance
-from tests.descheduler.policy.search.running import solved
+from tests.descheduler.policy.search.running import differences, solved
 
 NOTHING = np.zeros(0, dtype=np.int64)
 SCALE = Scale(swing=1000.0, hot=100.0, cold=2.0, icy=0.1, rent=0.5)
@@ -90,6 +90,41 @@ def test_what_is_of_use_is_not_taken_back():
     c, place = columns(given, initial), solved(given, initial, "numpy").place
     at = position(c, place)
     assert take_back(c, at) == 0
+
+
+def test_one_goes_where_it_costs_no_more_than_allowed_and_no_limit_breaks():
+    tight, home = model(capacity=np.array([[10], [9]])), np.array([0, 1], dtype=np.int32)
+    c = columns(tight, home)
+    at = position(c, home.copy())
+    swapped, both = np.array([1, 0], dtype=np.int32), np.array([1, 1], dtype=np.int32)
+    dear = position(c, swapped).cost()
+    assert not go(c, at, swapped, dear - 1)
+    assert at.place.tolist() == [0, 1]
+    assert differences(c, at) == []
+    assert not go(c, at, both, np.inf)  # 10 where 9 have room
+    assert at.place.tolist() == [0, 1]
+    restart(c, at, both)
+    assert go(c, at, both, at.cost())  # which is no worse than now
+    assert go(c, at, home, np.inf)
+    assert at.place.tolist() == [0, 1]
+
+
+def test_one_goes_home_only_where_rules_of_its_group_let_it():
+    """Two of a group that stands apart: the first is away, and the second at its home or not."""
+    c = columns(model(service=np.array([0, 0]), spread=np.array([1])), np.array([0, 1], dtype=np.int32))
+    assert may_return(c, position(c, np.array([1, 0], dtype=np.int32)), 0) is False
+    alone = columns(model(), np.array([0, 1], dtype=np.int32))
+    assert may_return(alone, position(alone, np.array([1, 0], dtype=np.int32)), 0) is True
+
+
+def test_among_some_order_and_ranks_are_those_of_the_others():
+    c = columns(*instance(3, 30, 6))
+    some = np.random.default_rng(3).random(30) < 0.5
+    few = among(c, some)
+    assert few.by_size.tolist() == [w for w in c.by_size.tolist() if some[w]]
+    assert few.kin.tolist() == [w for w in c.kin.tolist() if some[w]]
+    assert few.kin_rank[few.kin].tolist() == list(range(len(few.kin)))
+    assert (c.kin_rank[c.kin] == np.arange(len(c.kin))).all()  # the whole is what it was
 
 
 def test_pairs_that_share_a_node_are_not_made_at_once():

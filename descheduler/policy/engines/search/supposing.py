@@ -1,0 +1,96 @@
+"""Homecomings without programs: suppose that one who is far is home, and anneal what stands around until that is mended.
+
+Fees are high while it cools down, so that hardly anybody else goes farther. It costs a few milliseconds, and finds what many
+small moves can mend; exact steps find what takes exactly the right ones. What ends a little dearer than the best is kept: a
+search that may not go sideways ends where no single homecoming is possible any more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+
+from descheduler.policy.engines.search.anneal import Best, Mover
+from descheduler.policy.engines.search.columns import Columns, cheapest
+from descheduler.policy.engines.search.position import Position, go, restart
+from descheduler.policy.engines.search.rules import may_return
+from descheduler.policy.engines.search.schedule import mean_fee
+from ullage.model.arrays import BoolArray
+
+_AROUND: Final = (7, 24)
+"""How many nodes near each end take part, at least and less than."""
+_COOLEST: Final = 0.3
+"""Least first temperature, over the highest."""
+_STAIRS: Final = 8
+"""Temperatures, of which the last is 0."""
+_STEPS: Final = 500
+"""Steps per workload that takes part."""
+_WORSE: Final = 1.0
+"""How much more than the best, over the mean fee, places may cost."""
+
+
+@dataclass(frozen=True, eq=False)
+class Supposing:
+    """Suppositions on a position.
+
+    Attributes
+    ----------
+    columns, at
+        What is searched, and where it stands.
+    dear, mover
+        The same with fees that are high, and its mover.
+    best
+        The best so far.
+    heat
+        Highest first temperature.
+    random
+        Chooses workloads, nodes and temperatures.
+    """
+
+    columns: Columns
+    at: Position
+    dear: Columns
+    mover: Mover
+    best: Best
+    heat: float
+    random: np.random.Generator
+
+    def bring_home(self) -> int:
+        """Suppose one to be home, mend what that breaks, and stay there if it is worth it; returns the steps that it took."""
+        home, before = self.columns.home, self.at.place.copy()
+        far = np.flatnonzero(self.columns.absence.travel[home, before] > 0)
+        if not len(far) or not may_return(self.columns, self.at, w := int(self.random.choice(far))):
+            return 0
+        supposed, cost = before.copy(), self.at.cost()
+        supposed[w] = home[w]
+        nodes = self._around(int(home[w]), int(before[w]))
+        restart(self.dear, self.at, supposed)
+        steps = self._mend(nodes[home] | nodes[supposed])
+        mended = self.at.place.copy()
+        restart(self.columns, self.at, before)
+        go(self.columns, self.at, mended, max(cost, self.best.cost + _WORSE * mean_fee(self.columns)))
+        return steps
+
+    @cached_property
+    def _near(self) -> BoolArray:
+        return cheapest(self.columns.absence.travel)
+
+    def _around(self, *ends: int) -> BoolArray:
+        """`ends`, and some nodes to which it costs least to go from each, bool (N,)."""
+        near = self._near[list(ends)]
+        count, chosen = int(self.random.integers(*_AROUND)), np.zeros(near.shape[1], dtype=np.bool_)
+        for end, row in zip(ends, near, strict=True):
+            nodes = np.flatnonzero(row)
+            chosen[end] = chosen[self.random.permutation(nodes)[:count]] = True
+        return chosen
+
+    def _mend(self, some: BoolArray) -> int:
+        """Cool down with `some` workloads; returns the steps that it took."""
+        mover, heat = self.mover.among(some), self.heat * self.random.uniform(_COOLEST, 1.0)
+        steps = max(1, round(_STEPS * int(some.sum()) / self.mover.tries / _STAIRS))
+        for stair in range(_STAIRS):
+            mover.advance(steps, heat * (1 - stair / (_STAIRS - 1)), 0.0)
+        return round(_STAIRS * steps * self.mover.tries)
