@@ -29,6 +29,8 @@ from descheduler.policy.engines.search.schedule import mean_fee
 from descheduler.policy.pace import Budget
 from ullage.model.arrays import BoolArray, FloatArray, Int32Array, IntArray
 
+_CROWD: Final = 20
+"""How many movable workloads there may be for each node. With 10 (a1_2) exact steps pay, with 50 (b_02) annealing does."""
 _MENDED: Final = 6
 _TIDIED: Final = 4
 """Nodes of a mending, and of a tidying."""
@@ -61,8 +63,9 @@ _STEPS: Final = 250
 
 
 def applicable(columns: Columns) -> bool:
-    """Whether programs can be stated for `columns`, and solved."""
-    return milp.available() and not columns.lanes.curved and len(columns.absence.travel) > 1
+    """Whether programs can be stated for `columns`, and solved: where many stand on each node, that takes too long."""
+    few = len(columns.by_size) <= _CROWD * len(columns.lanes.start)
+    return few and milp.available() and not columns.lanes.curved and len(columns.absence.travel) > 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,18 +42,18 @@ def test_dearer_fees_are_dearer_everywhere_and_loads_are_not():
     assert charged > 10
 
 
-def roomy(seed: int) -> tuple[Model, np.ndarray]:
-    """Nodes in a row with room for all, and ways that cost what they are long."""
-    model, initial = instance(seed, 200, 12)
+def roomy(seed: int, workloads: int = 200) -> tuple[Model, np.ndarray]:
+    """Twelve nodes in a row with room for all, and ways that cost what they are long."""
+    model, initial = instance(seed, workloads, 12)
     return replace(
         unruled(model),
         capacity=model.capacity + 10_000,
         safety=model.safety + 10_000,
         balances=model.balances[:0],
         travel=np.abs(np.subtract.outer(np.arange(12), np.arange(12))),
-        service=np.arange(200),
-        spread=np.ones(200, dtype=np.int64),
-        needs=(NOTHING,) * 200,
+        service=np.arange(workloads),
+        spread=np.ones(workloads, dtype=np.int64),
+        needs=(NOTHING,) * workloads,
     ), initial
 
 
@@ -142,6 +142,15 @@ def test_only_far_ways_are_left_where_loads_are_even_and_somebody_is_far():
     safety = np.where(np.arange(12)[:, None] > 0, model.safety, 0)
     uneven = columns(replace(model, safety=safety, load_weight=model.load_weight + 1), initial)
     assert not only_far(uneven, best)  # the first node pays for what any other could bear
+
+
+@pytest.mark.parametrize(("workloads", "left"), [(240, True), (241, False)])
+def test_where_many_stand_on_each_node_exact_steps_are_left_alone(workloads, left):
+    model, initial = roomy(1, workloads)
+    c = columns(model, initial)
+    best = Best(position(c, initial.copy()))
+    best.place[0] = (initial[0] + 5) % 12
+    assert only_far(c, best) == left
 
 
 def test_a_round_begins_at_the_best_place_where_the_last_one_ended_much_worse():
