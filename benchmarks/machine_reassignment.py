@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from benchmarks.reassignment_instance import read_assignment, read_model
 from benchmarks.reassignment_runs import Log, Run, Task, measure, solve
 from benchmarks.reassignment_table import KNOWN, LONG, Row, bar, memory_bar, order
 from benchmarks.tables import bars, table
@@ -79,14 +80,28 @@ def tasks(names: Sequence[str], kernels: Sequence[str], seeds: int, seconds: flo
                 yield Task(*files(name), kernel, seed, 5 * seconds, check=seed == 1)
 
 
+def _seconds(text: str) -> float:
+    if not (seconds := float(text)) > 0:
+        raise argparse.ArgumentTypeError(f"{text}: not a time; give seconds above 0")
+    return seconds
+
+
+def _writable(text: str) -> Path:
+    """Known before a search that takes long, not after it."""
+    path = Path(text)
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{path} cannot be written; name a file in a folder that can")
+    return path
+
+
 def _arguments(given: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.machine_reassignment", description=__doc__)
     parser.add_argument("model", nargs="?", type=Path, metavar="MODEL")
     parser.add_argument("initial", nargs="?", type=Path, metavar="INITIAL")
-    parser.add_argument("--time-limit", type=float, default=60.0, metavar="SECONDS")
+    parser.add_argument("--time-limit", type=_seconds, default=60.0, metavar="SECONDS")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kernel", choices=("numpy", "numba"), action="append")
-    parser.add_argument("-o", "--output", type=Path, metavar="NEW")
+    parser.add_argument("-o", "--output", type=_writable, metavar="NEW")
     parser.add_argument("--check", action="store_true", help="judge every improvement")
     parser.add_argument("--wall", action="store_true", help="count seconds on the wall, not of the CPU")
     parser.add_argument("--instances", default=",".join(KNOWN), metavar="NAME,...", help="for the table")
@@ -98,6 +113,11 @@ def _arguments(given: Sequence[str]) -> argparse.Namespace:
 
 
 def _one(asked: argparse.Namespace) -> int:
+    try:
+        read_assignment(asked.initial, read_model(asked.model))
+    except (OSError, EOFError, ValueError) as wrong:
+        print(f"{wrong}; the format stands in SOURCE.md beside the instances", file=sys.stderr)
+        return 2
     kernel = kernel_name((asked.kernel or ["auto"])[-1])
     task = Task(asked.model, asked.initial, kernel, asked.seed, asked.time_limit, asked.check)
     run, place = solve(task, time.perf_counter if asked.wall else time.process_time)

@@ -180,3 +180,33 @@ def test_initial_costs_come_out_exactly(name):
     initial = read_assignment(paths[1], model)
     assert faults(model, initial, initial) == []
     assert cost(model, initial, initial) == KNOWN[name].initial
+
+
+def _reading(where: Path, initial: str) -> list[str]:
+    model, given = where / "m.txt", where / "i.txt"
+    model.write_text(MODEL)
+    given.write_text(initial)
+    return [str(model), str(given), "--kernel", "numpy"]
+
+
+@pytest.mark.parametrize(("initial", "said"), [("0 1 0", "4 processes"), ("0 1 0 9", "4 processes"), ("a", "a")])
+def test_an_assignment_that_does_not_fit_is_said_in_a_sentence(tmp_path, capsys, initial, said):
+    assert main(_reading(tmp_path, initial)) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert "SOURCE.md" in error
+    assert error.count("\n") == 1
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path, capsys):
+    assert main([str(tmp_path / "nowhere"), *_reading(tmp_path, INITIAL)[1:]]) == 2
+    assert "nowhere" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("wrong", [("--time-limit", "0"), ("--time-limit", "-3"), ("-o", "nowhere/new"), ("-o", ".")])
+def test_what_cannot_be_done_is_known_before_the_search(tmp_path, capsys, monkeypatch, wrong):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as left:
+        main([*_reading(tmp_path, INITIAL), *wrong])
+    assert left.value.code == 2
+    assert wrong[1] in capsys.readouterr().err

@@ -146,6 +146,11 @@ def cheapest(travel: FloatArray) -> BoolArray:
     return least
 
 
+def far(columns: Columns, place: Int32Array) -> IntArray:
+    """Who is where it costs something to go from home, as numbers of workloads, ascending."""
+    return np.flatnonzero(columns.absence.travel[columns.home, place] > 0)
+
+
 def nearby(columns: Columns) -> Columns:
     """The same with only those nodes open to which it costs least to go from home; itself where it costs the same to all."""
     near = cheapest(columns.absence.travel) | np.eye(len(columns.absence.travel), dtype=np.bool_)

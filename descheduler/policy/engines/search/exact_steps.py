@@ -21,7 +21,7 @@ import numpy as np
 
 from descheduler.policy.engines import milp
 from descheduler.policy.engines.search.anneal import Best
-from descheduler.policy.engines.search.columns import Columns, cheapest
+from descheduler.policy.engines.search.columns import Columns, cheapest, far
 from descheduler.policy.engines.search.position import Position, go, position, restart
 from descheduler.policy.engines.search.reopened import reopen, side_of_cost
 from descheduler.policy.engines.search.rules import may_return
@@ -182,8 +182,8 @@ class ExactSteps:
     def _leaver(self) -> tuple[int, IntArray]:
         """A workload that is far, and nodes around its place that can miss it; -1 if there is none."""
         c, place = self.columns, self.at.place
-        far = np.flatnonzero(c.absence.travel[c.home, place] > 0)
-        some = self.random.permutation(far)[: max(1, int(self.random.random() * _LEAVERS * len(far)))]
+        away = far(c, place)
+        some = self.random.permutation(away)[: max(1, int(self.random.random() * _LEAVERS * len(away)))]
         best, chosen = -_ROUNDING, (-1, np.zeros(0, dtype=np.int64))
         for w in some.tolist():
             nodes, score = self._roomiest(self.at, int(place[w]), w)

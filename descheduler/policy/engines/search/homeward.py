@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from descheduler.policy.engines.search.anneal import Best, Mover, anneal
-from descheduler.policy.engines.search.columns import Columns, dearer
+from descheduler.policy.engines.search.columns import Columns, dearer, far
 from descheduler.policy.engines.search.exact_steps import ExactSteps, applicable, unevenness
 from descheduler.policy.engines.search.mix import Mix
 from descheduler.policy.engines.search.position import Position, position, restart
@@ -36,9 +36,9 @@ _CALM: Final = 0.955
 _ROUND: Final = 0.11
 _SHAKEN: Final = 0.011
 _SETTLED: Final = 0.008
-"""Progress that a round takes, shaking in it, and settling; the rest of it are exact steps."""
+"""Progress that a round takes, shaking in it, and settling; the rest of it are homecomings, exact and supposed ones."""
 _PRICE: Final = 4.0
-"""High fees over the mean of the first and the last temperature of loads."""
+"""High fees over the geometric mean of the first and the last temperature of loads."""
 _FINER: Final = 3.0
 """What the last temperature of loads is divided by."""
 _FREE: Final = 0.83
@@ -57,7 +57,7 @@ _WORSE: Final = 1.5
 
 def only_far(columns: Columns, best: Best) -> bool:
     """Whether all that is left to gain is the way of those who are far, and exact steps can be made."""
-    if not applicable(columns) or not columns.absence.travel[columns.home, best.place].any():
+    if not applicable(columns) or not len(far(columns, best.place)):
         return False
     uneven = unevenness(columns, position(columns, best.place))
     return float(uneven.sum()) <= _EVEN * (best.first - best.cost)

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from descheduler.policy.engines.search.anneal import Best, Mover
-from descheduler.policy.engines.search.columns import Columns, cheapest
+from descheduler.policy.engines.search.columns import Columns, cheapest, far
 from descheduler.policy.engines.search.position import Position, go, restart
 from descheduler.policy.engines.search.rules import may_return
 from descheduler.policy.engines.search.schedule import mean_fee
@@ -61,8 +61,8 @@ class Supposing:
     def bring_home(self) -> int:
         """Suppose one to be home, mend what that breaks, and stay there if it is worth it; returns the steps that it took."""
         home, before = self.columns.home, self.at.place.copy()
-        far = np.flatnonzero(self.columns.absence.travel[home, before] > 0)
-        if not len(far) or not may_return(self.columns, self.at, w := int(self.random.choice(far))):
+        away = far(self.columns, before)
+        if not len(away) or not may_return(self.columns, self.at, w := int(self.random.choice(away))):
             return 0
         supposed, cost = before.copy(), self.at.cost()
         supposed[w] = home[w]
