@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import combinations, product
+from itertools import combinations, pairwise, product
 
 import numpy as np
 import pytest
@@ -64,6 +64,20 @@ def test_seed_and_number_of_exact_steps_decide_everything():
         ends.append(at.place.tolist())
     assert ends[0] == ends[1]
     assert ends[0] != ends[2]
+
+
+def test_others_have_their_turn_and_what_they_spend_counts():
+    _, _, c, at = moved(5, 40, 8)
+    turns = []
+    budget = Steps(40 * EFFORT)
+
+    def otherwise() -> int:
+        turns.append(budget.spent)
+        return 3 * EFFORT - 1
+
+    ExactSteps(c, at, Best(at), np.random.default_rng(1), timed=False).bring_home(budget, otherwise)
+    assert turns
+    assert all(after - before >= 3 * EFFORT for before, after in pairwise(turns))
 
 
 def two_sites(resources: int = 4) -> tuple[Model, np.ndarray, np.ndarray]:

@@ -15,6 +15,7 @@ from descheduler.policy.engines.search.anneal import Best
 from descheduler.policy.engines.search.columns import Columns, dearer
 from descheduler.policy.engines.search.homeward import Homeward, only_far
 from descheduler.policy.engines.search.mix import Mix
+from descheduler.policy.engines.search.pairs import Pairs
 from descheduler.policy.engines.search.position import Position, fees, position
 from descheduler.policy.engines.search.run import mover
 from descheduler.policy.engines.search.schedule import scale
@@ -123,6 +124,27 @@ def test_going_home_keeps_everything_true_and_its_best_is_the_best():
         assert cost(model, initial, best.place) == round(best.cost) <= best.first
         better += best.cost < best.first
     assert better > 2
+
+
+class Counted(Pairs):
+    """A mover that counts how often only some are to move."""
+
+    narrowed = 0
+
+    def among(self, some: np.ndarray) -> Pairs:
+        Counted.narrowed += 1
+        return super().among(some)
+
+
+def test_going_home_takes_suppositions_as_well_as_exact_steps(monkeypatch):
+    """Where loads cost so much that somebody has to be far."""
+    monkeypatch.setattr(Counted, "narrowed", 0)
+    model, initial = instance(2, 60, 8)
+    travel = np.not_equal.outer(np.arange(8) // 4, np.arange(8) // 4).astype(np.int64)
+    c = columns(replace(unruled(model), load_weight=1000 * model.load_weight, travel=travel), initial)
+    at = position(c, initial.copy(), 2)
+    Homeward(c, at, Best(at), lambda of: Counted(of, at, 2), scale(c, 0.0), 2, Steps(3000)).run(initial)
+    assert Counted.narrowed > 0
 
 
 def test_seed_and_number_of_steps_decide_who_comes_home():

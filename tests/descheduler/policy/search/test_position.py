@@ -97,10 +97,14 @@ def test_one_goes_where_it_costs_no_more_than_allowed_and_no_limit_breaks():
     c = columns(tight, home)
     at = position(c, home.copy())
     swapped, both = np.array([1, 0], dtype=np.int32), np.array([1, 1], dtype=np.int32)
-    dear = position(c, swapped).cost()
-    assert not go(c, at, swapped, dear - 1)
-    assert at.place.tolist() == [0, 1]
-    assert differences(c, at) == []
+    roomy = columns(model(capacity=np.array([[99], [99]])), home)
+    free = position(roomy, home.copy())
+    dear = position(roomy, swapped).cost()
+    assert not go(roomy, free, swapped, dear - 1)
+    assert free.place.tolist() == [0, 1]
+    assert differences(roomy, free) == []
+    assert go(roomy, free, swapped, dear)
+    assert free.place.tolist() == [1, 0]
     assert not go(c, at, both, np.inf)  # 10 where 9 have room
     assert at.place.tolist() == [0, 1]
     restart(c, at, both)
