@@ -38,7 +38,7 @@ _REPAIRED: Final = (4, 5, 6)
 """Nodes of each end of a homecoming."""
 _MENDING: Final = 0.5
 """Share of steps that are mendings as long as loads are uneven."""
-_OTHERWISE: Final = 0.6
+_OTHERWISE: Final = 0.75
 """Share of homecomings that are left to others, if there are any."""
 _RELATED: Final = 0.7
 """Probability that one more node is one that a workload went to from a chosen one, or came from, and not one near by."""

@@ -1,21 +1,24 @@
 """One search from beginning to end.
 
-First a short anneal, so that there is a good plan early. Where there is much time for each workload, colder ones from home show
-whether it may pay to stay near home, and one whether it does to go only where that costs least. Then a long one, as hot as the
-number of tries that the first one made in its time allows; it shares its time with another one from home, like the last of
-those that did better and not much hotter. What does well in little time need not do well in much, so both have their turn.
-Some movers reheat in the second half of a long one. Last the fees: whoever needs not be away goes home. Where the short ones
-leave nothing to gain but the way of those who are far, another end takes the place of all that follows (`homeward.py`).
+First a short anneal, so that there is a good plan early. Where there is much time for each workload, colder ones from home come
+next, which find at once what is good near home, and one that goes only where that costs least. Then a long one, as hot as the
+number of tries that the first one made in its time allows. Where there is much time it shares it with another one from home,
+since chance decides how a long one ends more than its length does; or with many short ones that go only near, if the first of
+these did best. Some movers reheat in the second half of a long one. Last the fees: whoever needs not be away goes home. Where
+the short ones leave nothing to gain but the way of those who are far, another end takes the place of all that follows
+(`homeward.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Final
+
+import numpy as np
 
 from descheduler.policy.engines.search.anneal import Best, Mover, anneal
 from descheduler.policy.engines.search.columns import Columns, nearby
@@ -40,12 +43,12 @@ _PLENTY: Final = 200_000.0
 """Tries per workload, in the units of a compiled kernel, from which the colder anneals are tried."""
 _COLDER: Final = (0.1, 0.01, 0.001)
 """First temperatures of these, over that of the first anneal."""
-_NEAR: Final = 0.1
+_NEAR: Final = 0.03
 """The same for the one that goes only near; it pays no rents."""
 _NEAR_TURN: Final = 0.016
 """Progress that it takes, some of it from the hottest part of the long one."""
 _CLEARLY: Final = 3e-5
-"""By how much a colder one must do better, as a share of what the first one gained."""
+"""By how much the one that goes only near must do better, as a share of what was gained before."""
 Scaling = Callable[[Columns, float], Scale]
 
 
@@ -154,8 +157,9 @@ class _Search:
     def run(self, style: Style) -> None:
         """All parts; `at` ends at the best places."""
         home = self.at.place.copy()
-        chosen, colder, other = self._early(home, style)
-        if self._plenty() and only_far(self.columns, self.best):
+        chosen, plenty = self._first(style), self._plenty()
+        other = self._colder(home, style) if plenty else self
+        if plenty and only_far(self.columns, self.best):
             movers = partial(mover, style.kernel, at=self.at, seed=style.seed, mix=NEAR)
             rest = Part(self.budget, self.budget.progress(), _LAST)
             short = style.scaling(self.columns, 0.0)
@@ -163,12 +167,12 @@ class _Search:
             restart(self.columns, self.at, self.best.place)
             return
         last, before = self, self.best.cost
-        self.long(chosen, _EARLY, _MAIN if colder is None else _SHARED)
-        if colder is not None:
+        self.long(chosen, _EARLY, _SHARED if plenty else _MAIN)
+        if plenty:
             found = self.best.cost
-            other.once_more(home, colder, _SHARED, _MAIN)
-            if self.best.cost < found or (other is not self and found == before):
-                chosen, last = colder, other
+            other.once_more(home, chosen, _SHARED, _MAIN)
+            if self.best.cost < found or found == before:
+                last = other
         last.end(home, chosen, _MAIN, _LAST)
         restart(self.columns, self.at, self.best.place)
 
@@ -192,22 +196,29 @@ class _Search:
             self.cool(schedule, at, after)
             at = after
 
-    def _early(self, home: Int32Array, style: Style) -> tuple[Scale, Scale | None, _Search]:
-        """Scale for the long anneal; and one for a colder one from home, and who is to make it, if a short one does better."""
-        early, before = style.scaling(self.columns, 0.0), self.best.cost
+    def _first(self, style: Style) -> Scale:
+        """The first anneal; returns the scale for the long one."""
+        early = style.scaling(self.columns, 0.0)
         self.cool(Schedule(early.hot, early.icy, rent=early.rent), 0.0, _FIRST)
-        chosen, promising, who = style.scaling(self.columns, self._tries()), None, self
-        if not self._plenty():
-            return chosen, promising, who
-        begin = _FIRST
-        for search, by, share in self._turns(style, early):
-            found = self.best.cost
+        return style.scaling(self.columns, self._tries())
+
+    def _colder(self, home: Int32Array, style: Style) -> _Search:
+        """Colder ones from home, that may do better than the first; returns who is to have a turn beside the long one."""
+        early, begin = style.scaling(self.columns, 0.0), _FIRST
+        for colder in _COLDER:
+            end = begin + (_EARLY - _FIRST) / len(_COLDER)
             restart(self.columns, self.at, home)
-            search.cool(Schedule(by.hot, by.icy, rent=by.rent), begin, begin + share)
-            begin += share
-            if found - self.best.cost > _CLEARLY * (before - found):
-                promising, who = search.promising(chosen, by), search
-        return chosen, promising, who
+            self.cool(Schedule(early.hot * colder, early.icy, rent=early.rent), begin, end)
+            begin = end
+        near = nearby(self.columns)
+        if near is self.columns:
+            return self
+        found, gained = self.best.cost, self.best.first - self.best.cost
+        by = replace(style.scaling(near, 0.0), hot=early.hot * _NEAR)
+        moves = mover(style.kernel, near, self.at, style.seed)
+        search = _Near(near, self.at, moves, self.best, self.budget, Schedule(by.hot, by.icy))
+        search.turn(home, _EARLY, _EARLY + _NEAR_TURN)
+        return search if found - self.best.cost > _CLEARLY * gained else self
 
     def _tries(self) -> float:
         """Steps in all at the pace so far, in the units of a compiled kernel."""
@@ -216,37 +227,25 @@ class _Search:
     def _plenty(self) -> bool:
         return self._tries() >= _PLENTY * len(self.columns.by_size)
 
-    def _turns(self, style: Style, early: Scale) -> Iterator[tuple[_Search, Scale, float]]:
-        """Short anneals from home: who makes them, how, and in which share of the time."""
-        for colder in _COLDER:
-            yield self, replace(early, hot=early.hot * colder), (_EARLY - _FIRST) / len(_COLDER)
-        near = nearby(self.columns)
-        if near is not self.columns:
-            own = replace(style.scaling(near, 0.0), hot=early.hot * _NEAR, rent=0.0)
-            moves = mover(style.kernel, near, self.at, style.seed)
-            yield _Near(near, self.at, moves, self.best, self.budget), own, _NEAR_TURN
-
-    def promising(self, chosen: Scale, short: Scale) -> Scale:
-        """Scale for more time than one that was `short` had."""
-        return chosen.at_most(2 * short.hot)
-
     def cool(self, schedule: Schedule, begin: float, end: float) -> None:
         anneal(self.columns, self.at, self.mover, schedule, Part(self.budget, begin, end), self.best)
 
 
+@dataclass(frozen=True, eq=False)
 class _Near(_Search):
     """A search where few are to move: chance decides more than time, and short anneals from home follow one another."""
 
+    short: Schedule
+
+    def turn(self, home: Int32Array, begin: float, end: float) -> None:
+        """One of them."""
+        restart(self.columns, self.at, home)
+        self.cool(self.short, begin, end)
+
     def once_more(self, home: Int32Array, by: Scale, begin: float, end: float) -> None:
         """As many short ones as there is time for."""
-        while begin < end:
-            restart(self.columns, self.at, home)
-            self.cool(Schedule(by.hot, by.icy, rent=by.rent), begin, min(end, begin + _NEAR_TURN))
-            begin += _NEAR_TURN
+        del by  # theirs is shorter
+        for turn in np.arange(begin, end, _NEAR_TURN).tolist():
+            self.turn(home, turn, min(end, turn + _NEAR_TURN))
 
     end = once_more
-
-    def promising(self, chosen: Scale, short: Scale) -> Scale:
-        """The same."""
-        del chosen
-        return short

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -81,10 +81,6 @@ class Scale:
     cold: float
     icy: float
     rent: float = RENT
-
-    def at_most(self, hot: float) -> Scale:
-        """The same, but no hotter."""
-        return replace(self, hot=min(self.hot, hot), cold=min(self.cold, 0.1 * hot))
 
 
 def lane_prices(lanes: Lanes) -> FloatArray:

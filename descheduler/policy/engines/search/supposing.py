@@ -1,8 +1,8 @@
 """Homecomings without programs: suppose that one who is far is home, and anneal what stands around until that is mended.
 
-Fees are high while it cools down, so that hardly anybody else goes farther. It costs a few milliseconds, and finds what many
-small moves can mend; exact steps find what takes exactly the right ones. What ends a little dearer than the best is kept: a
-search that may not go sideways ends where no single homecoming is possible any more.
+Fees are high while it cools down, so that hardly anybody else goes farther. It costs a few milliseconds, less where there is
+soon no hope any more, and finds what many small moves can mend; exact steps find what takes exactly the right ones. What ends a
+little dearer than the best is kept: a search that may not go sideways ends where no single homecoming is possible any more.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from descheduler.policy.engines.search.anneal import Best, Mover
 from descheduler.policy.engines.search.columns import Columns, cheapest, far
-from descheduler.policy.engines.search.position import Position, go, restart
+from descheduler.policy.engines.search.position import Position, fees, go, restart
 from descheduler.policy.engines.search.rules import may_return
 from descheduler.policy.engines.search.schedule import mean_fee
 from ullage.model.arrays import BoolArray
@@ -28,6 +28,10 @@ _STAIRS: Final = 8
 """Temperatures, of which the last is 0."""
 _STEPS: Final = 500
 """Steps per workload that takes part."""
+_HOPED: Final = 2
+"""Temperatures after which one may be given up."""
+_HOPE: Final = 4.0
+"""How much more than before it may cost, over what coming home saves, in proportion to the temperatures that are to come."""
 _WORSE: Final = 1.0
 """How much more than the best, over the mean fee, places may cost."""
 
@@ -67,12 +71,19 @@ class Supposing:
         supposed, cost = before.copy(), self.at.cost()
         supposed[w] = home[w]
         nodes = self._around(int(home[w]), int(before[w]))
+        dear = cost + fees(self.dear, before) - fees(self.columns, before)
+        saved = float(self.dear.absence.fee[w] + self.dear.absence.travel[home[w], before[w]])
         restart(self.dear, self.at, supposed)
-        steps = self._mend(nodes[home] | nodes[supposed])
+        steps, hopeful = self._mend(nodes[home] | nodes[supposed], dear, _HOPE * saved)
         mended = self.at.place.copy()
         restart(self.columns, self.at, before)
-        go(self.columns, self.at, mended, max(cost, self.best.cost + _WORSE * mean_fee(self.columns)))
+        if hopeful:
+            go(self.columns, self.at, mended, max(cost, self.best.cost + _WORSE * self._fee))
         return steps
+
+    @cached_property
+    def _fee(self) -> float:
+        return mean_fee(self.columns)
 
     @cached_property
     def _near(self) -> BoolArray:
@@ -87,10 +98,12 @@ class Supposing:
             chosen[end] = chosen[self.random.permutation(nodes)[:count]] = True
         return chosen
 
-    def _mend(self, some: BoolArray) -> int:
-        """Cool down with `some` workloads; returns the steps that it took."""
+    def _mend(self, some: BoolArray, cost: float, hope: float) -> tuple[int, bool]:
+        """Cool down with `some` workloads as long as there is hope to come to `cost`; steps it took, and if hope was left."""
         mover, heat = self.mover.among(some), self.heat * self.random.uniform(_COOLEST, 1.0)
         steps = max(1, round(_STEPS * int(some.sum()) / self.mover.tries / _STAIRS))
         for stair in range(_STAIRS):
+            if stair >= _HOPED and self.at.cost() > cost + hope * (1 - stair / _STAIRS):
+                return round(stair * steps * self.mover.tries), False
             mover.advance(steps, heat * (1 - stair / (_STAIRS - 1)), 0.0)
-        return round(_STAIRS * steps * self.mover.tries)
+        return round(_STAIRS * steps * self.mover.tries), True

@@ -129,20 +129,45 @@ def test_it_goes_sideways_but_not_farther_from_the_best_than_a_fee(better, goes)
 
 
 class Still:
-    """A mover that moves nobody and remembers among whom it was to."""
+    """A mover that moves nobody, and remembers among whom it was to, and how often."""
 
     name, chunk, tries, habit = "still", 1, 1.0, Habit()
 
     def __init__(self) -> None:
         self.some = np.zeros(0, dtype=np.bool_)
+        self.times = 0
 
     def advance(self, steps: int, heat: float, factor: float) -> int:
         del steps, heat, factor
+        self.times += 1
         return 0
 
     def among(self, some: np.ndarray) -> Still:
         self.some = some
         return self
+
+
+@pytest.mark.parametrize(("load", "times"), [(0, 8), (1, 8), (10, 8), (14, 7), (28, 4), (1000, 2)])
+def test_it_gives_up_once_there_is_too_much_left_to_mend(load, times):
+    """Coming home saves 9 and costs `load`; nobody mends it. After k of 8 temperatures 9 + 36 (1 - k / 8) is borne."""
+    model, initial = roomy()
+    c = columns(replace(model, move_cost=0 * model.move_cost, machine_weight=9, service_weight=0), initial)
+    c.absence.fee[:] = 0.0
+    home = initial[0]
+    c.lanes.hinge[:], c.lanes.threshold[:] = 0.0, 1e9
+    lane = int(np.flatnonzero(c.lanes.leaving[0] > 0)[0])
+    c.lanes.hinge[home, lane] = load / c.lanes.leaving[0, lane] if load else 0.0
+    c.lanes.threshold[home, lane] = c.lanes.start[home, lane] - c.lanes.leaving[0, lane]
+    place = initial.copy()
+    place[0] = (home + 4) % 8
+    at, still = position(c, place), Still()
+    before = at.cost()
+    steps = Supposing(c, at, c, still, Best(at), 1.0, np.random.default_rng(1))
+    assert steps.bring_home() > 0
+    assert still.times == times
+    assert (at.place[0] == home) == (load <= before + mean_fee(c))
+    assert at.cost() == (load if at.place[0] == home else before)
+    assert differences(c, at) == []
 
 
 def test_those_take_part_whose_home_is_at_either_end_and_those_who_are_there():
