@@ -2,11 +2,10 @@
 
 First a short anneal, so that there is a good plan early. Where there is much time for each workload, colder ones from home come
 next, which find at once what is good near home, and one that goes only where that costs least. Then a long one, as hot as the
-number of tries that the first one made in its time allows. Where there is much time it shares it with another one from home,
-since chance decides how a long one ends more than its length does; or with many short ones that go only near, if the first of
-these did best. Some movers reheat in the second half of a long one. Last the fees: whoever needs not be away goes home. Where
-the short ones leave nothing to gain but the way of those who are far, another end takes the place of all that follows
-(`homeward.py`).
+number of tries that it can make allows. Where there is much time others from home follow, since chance decides how a long one
+ends more than its length does; or many short ones that go only near, if the first of these did best. Some movers reheat in the
+second half of a long one. Last the fees: whoever needs not be away goes home. Where the short ones leave nothing to gain but
+the way of those who are far, another end takes the place of all that follows (`homeward.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -34,11 +34,13 @@ from ullage.model.arrays import Int32Array
 
 _FIRST: Final = 0.02
 _EARLY: Final = 0.06
-_SHARED: Final = 0.42
 _MAIN: Final = 0.7
+_TURNED: Final = 0.9
 _LAST: Final = 0.98
-"""Progress at which the first anneal, all early ones, the long one if it shares its time, or if it does not, and the one for
-fees end; the rest is for taking back."""
+"""Progress at which the first anneal, all early ones, the long one, all long ones if there are several, and the one for fees
+end; the rest is for taking back."""
+_TURNS: Final = 3
+"""Long ones where there is much time."""
 _PLENTY: Final = 200_000.0
 """Tries per workload, in the units of a compiled kernel, from which the colder anneals are tried."""
 _COLDER: Final = (0.1, 0.01, 0.001)
@@ -157,7 +159,8 @@ class _Search:
     def run(self, style: Style) -> None:
         """All parts; `at` ends at the best places."""
         home = self.at.place.copy()
-        chosen, plenty = self._first(style), self._plenty()
+        tries = self._first(style)
+        plenty = tries >= _PLENTY * len(self.columns.by_size)
         other = self._colder(home, style) if plenty else self
         if plenty and only_far(self.columns, self.best):
             movers = partial(mover, style.kernel, at=self.at, seed=style.seed, mix=NEAR)
@@ -167,13 +170,15 @@ class _Search:
             restart(self.columns, self.at, self.best.place)
             return
         last, before = self, self.best.cost
-        self.long(chosen, _EARLY, _SHARED if plenty else _MAIN)
-        if plenty:
+        turns = np.linspace(_EARLY, _TURNED, _TURNS + 1).tolist() if plenty else [_EARLY, _MAIN]
+        chosen = style.scaling(self.columns, tries * (turns[1] - _EARLY) / (_MAIN - _EARLY))
+        self.long(chosen, *turns[:2])
+        for begin, end in pairwise(turns[1:]):
             found = self.best.cost
-            other.once_more(home, chosen, _SHARED, _MAIN)
+            other.once_more(home, chosen, begin, end)
             if self.best.cost < found or found == before:
                 last = other
-        last.end(home, chosen, _MAIN, _LAST)
+        last.end(home, chosen, turns[-1], _LAST)
         restart(self.columns, self.at, self.best.place)
 
     def once_more(self, home: Int32Array, by: Scale, begin: float, end: float) -> None:
@@ -196,11 +201,11 @@ class _Search:
             self.cool(schedule, at, after)
             at = after
 
-    def _first(self, style: Style) -> Scale:
-        """The first anneal; returns the scale for the long one."""
+    def _first(self, style: Style) -> float:
+        """The first anneal; returns steps in all at its pace, in the units of a compiled kernel."""
         early = style.scaling(self.columns, 0.0)
         self.cool(Schedule(early.hot, early.icy, rent=early.rent), 0.0, _FIRST)
-        return style.scaling(self.columns, self._tries())
+        return self.budget.steps * self.mover.tries / max(_FIRST, self.budget.progress())
 
     def _colder(self, home: Int32Array, style: Style) -> _Search:
         """Colder ones from home, that may do better than the first; returns who is to have a turn beside the long one."""
@@ -219,13 +224,6 @@ class _Search:
         search = _Near(near, self.at, moves, self.best, self.budget, Schedule(by.hot, by.icy))
         search.turn(home, _EARLY, _EARLY + _NEAR_TURN)
         return search if found - self.best.cost > _CLEARLY * gained else self
-
-    def _tries(self) -> float:
-        """Steps in all at the pace so far, in the units of a compiled kernel."""
-        return self.budget.steps * self.mover.tries / max(_FIRST, self.budget.progress())
-
-    def _plenty(self) -> bool:
-        return self._tries() >= _PLENTY * len(self.columns.by_size)
 
     def cool(self, schedule: Schedule, begin: float, end: float) -> None:
         anneal(self.columns, self.at, self.mover, schedule, Part(self.budget, begin, end), self.best)

@@ -168,5 +168,21 @@ def test_who_need_not_go_far_stays_near():
     best = search(c, initial, lambda: budget, Style("numba", 1, scaling))
     assert best.cost < cost(model, initial, initial)
     assert near[initial, best.place].all()
-    only_near = tried[-1]
+    (only_near,) = (other for other in tried if other is not c)
     assert (only_near.open_to[only_near.place_class] == near[c.home]).all()
+
+
+@pytest.mark.skipif("numba" not in KERNELS, reason="numpy has no time for it")
+@pytest.mark.parametrize(("share", "of_all"), [(1.0, 0.28 / 0.64), (0.1, 1.0)])
+def test_a_long_one_is_as_hot_as_its_own_tries_allow(share, of_all):
+    """Where there is much time there are three of them."""
+    model, initial = instance(0, 10, 6)
+    tried = list[float]()
+
+    def scaling(c: Columns, tries: float) -> Scale:
+        tried.append(tries)
+        return scale(c, tries)
+
+    budget = Steps(int(STEPS["numba"] * share))
+    search(columns(model, initial), initial, lambda: budget, Style("numba", 1, scaling))
+    assert max(tried) == pytest.approx(of_all * STEPS["numba"] * share, rel=0.01)
