@@ -11,7 +11,7 @@ the way of those who are far, another end takes the place of all that follows (`
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -42,7 +42,7 @@ end; the rest is for taking back."""
 _TURNS: Final = 3
 """Long ones where there is much time."""
 _PLENTY: Final = 200_000.0
-"""Tries per workload, in the units of a compiled kernel, from which the colder anneals are tried."""
+"""Tries per workload, in the units of a compiled kernel, from which there is much time."""
 _COLDER: Final = (0.1, 0.01, 0.001)
 """First temperatures of these, over that of the first anneal."""
 _NEAR: Final = 0.03
@@ -208,7 +208,7 @@ class _Search:
         return self.budget.steps * self.mover.tries / max(_FIRST, self.budget.progress())
 
     def _colder(self, home: Int32Array, style: Style) -> _Search:
-        """Colder ones from home, that may do better than the first; returns who is to have a turn beside the long one."""
+        """Colder ones from home, and one that goes only near; returns who is to have the turns that follow the long one."""
         early, begin = style.scaling(self.columns, 0.0), _FIRST
         for colder in _COLDER:
             end = begin + (_EARLY - _FIRST) / len(_COLDER)
@@ -219,9 +219,9 @@ class _Search:
         if near is self.columns:
             return self
         found, gained = self.best.cost, self.best.first - self.best.cost
-        by = replace(style.scaling(near, 0.0), hot=early.hot * _NEAR)
+        short = Schedule(early.hot * _NEAR, style.scaling(near, 0.0).icy)
         moves = mover(style.kernel, near, self.at, style.seed)
-        search = _Near(near, self.at, moves, self.best, self.budget, Schedule(by.hot, by.icy))
+        search = _Near(near, self.at, moves, self.best, self.budget, short)
         search.turn(home, _EARLY, _EARLY + _NEAR_TURN)
         return search if found - self.best.cost > _CLEARLY * gained else self
 

@@ -31,7 +31,7 @@ _STEPS: Final = 500
 _HOPED: Final = 2
 """Temperatures after which one may be given up."""
 _HOPE: Final = 4.0
-"""How much more than before it may cost, over what coming home saves, in proportion to the temperatures that are to come."""
+"""How much more than before it may cost, over what coming home saves, times the share of temperatures that are to come."""
 _WORSE: Final = 1.0
 """How much more than the best, over the mean fee, places may cost."""
 
@@ -71,10 +71,10 @@ class Supposing:
         supposed, cost = before.copy(), self.at.cost()
         supposed[w] = home[w]
         nodes = self._around(int(home[w]), int(before[w]))
-        dear = cost + fees(self.dear, before) - fees(self.columns, before)
+        target = cost + fees(self.dear, before) - fees(self.columns, before)
         saved = float(self.dear.absence.fee[w] + self.dear.absence.travel[home[w], before[w]])
         restart(self.dear, self.at, supposed)
-        steps, hopeful = self._mend(nodes[home] | nodes[supposed], dear, _HOPE * saved)
+        steps, hopeful = self._mend(nodes[home] | nodes[supposed], target, _HOPE * saved)
         mended = self.at.place.copy()
         restart(self.columns, self.at, before)
         if hopeful:

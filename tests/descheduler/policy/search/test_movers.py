@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from benchmarks.reassignment_checker import cost, faults
 from benchmarks.reassignment_instance import columns
 from benchmarks.reassignment_runs import judged
+from descheduler.policy.engines.search.anneal import Best, Habit
 from descheduler.policy.engines.search.columns import Columns
 from descheduler.policy.engines.search.needless import take_back
-from descheduler.policy.engines.search.position import AWAY, PEAK, position
-from descheduler.policy.engines.search.run import Style, search
+from descheduler.policy.engines.search.pairs import Pairs
+from descheduler.policy.engines.search.position import AWAY, PEAK, Position, position
+from descheduler.policy.engines.search.run import Style, _Counted, _Search, search
 from descheduler.policy.engines.search.schedule import Scale, scale
 from descheduler.policy.pace import Steps
 from tests.descheduler.policy.search.instances import instance, instances, optimum
@@ -186,3 +188,32 @@ def test_a_long_one_is_as_hot_as_its_own_tries_allow(share, of_all):
     budget = Steps(int(STEPS["numba"] * share))
     search(columns(model, initial), initial, lambda: budget, Style("numba", 1, scaling))
     assert max(tried) == pytest.approx(of_all * STEPS["numba"] * share, rel=0.01)
+
+
+class Beginnings(Pairs):
+    """A mover that notes, whenever it gets hotter, how hot, and whether everybody is at home."""
+
+    def __init__(self, c: Columns, at: Position) -> None:
+        super().__init__(c, at, 1)
+        self.tries, self.habit = 1e9, Habit()  # so that there is much time
+        self._home, self._place, self._heat = c.home, at.place, 0.0
+        self.noted = list[tuple[float, bool]]()
+
+    def advance(self, steps: int, heat: float, factor: float) -> int:
+        if heat > self._heat:
+            self.noted.append((heat, (self._place == self._home).all()))
+        self._heat = heat
+        return super().advance(steps, heat, factor)
+
+
+def test_where_there_is_much_time_three_long_ones_follow_and_the_later_begin_at_home():
+    model, initial = instance(0, 20, 6)
+    c = columns(replace(model, travel=0 * model.travel), initial)
+    at = position(c, initial.copy(), 1)
+    moves = Beginnings(c, at)
+    _Search(c, at, moves, Best(at), _Counted(Steps(20_000))).run(Style())
+    hottest = max(heat for heat, _ in moves.noted)
+    long = [home for heat, home in moves.noted if heat > hottest / 2]
+    assert len(long) == 3
+    assert long[1:] == [True, True]
+    assert not moves.noted[-1][1]
