@@ -201,6 +201,19 @@ class TestRead:
             with pytest.raises(InputError, match="cannot be read"):
                 read(path)
 
+    def test_what_may_be_meant_by_a_file_that_is_missing_is_said(self, tmp_path):
+        (tmp_path / "cluster.json").write_bytes(NODE)
+        wrong = {
+            "clutser.json": f"did you mean {tmp_path / 'cluster.json'}?",
+            "pods": "",
+            "nowhere/cluster.json": f"there is no folder {tmp_path / 'nowhere'}",
+            ".": "name the files in it",
+        }
+        for name, hint in wrong.items():
+            with pytest.raises(InputError) as caught:
+                read(str(tmp_path / name))
+            assert caught.value.hint == hint
+
 
 @given(st.binary(max_size=400) | st.text(max_size=300).map(str.encode))
 def test_arbitrary_bytes_are_items_or_an_input_error(data):

@@ -12,11 +12,14 @@ import re
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final
 
 import msgspec
 
+from ullage.config.wording import nearest
 from ullage.errors import InputError
 from ullage.model.quantity import format_bytes
 from ullage.sources.yaml_documents import yaml_documents
@@ -29,6 +32,8 @@ _READ: Final = 2**16
 _PIECE: Final = 2**20
 _PLAUSIBLE: Final = 2**28
 _MOST_EXPANSION: Final = 250
+_LOOKED_AT: Final = 1000
+"""Files of a folder among which one with a name like a missing one's is looked for."""
 _SPACE: Final = re.compile(rb"[ \t\r\n]*")
 _TRAILING: Final = re.compile(r"trailing characters \(byte (\d+)\)")
 _BYTE: Final = re.compile(r" \(byte (\d+)\)")
@@ -84,7 +89,21 @@ def read(path: str, *, stdin: BinaryIO | None = None, max_bytes: int = MAX_BYTES
             return _read(file, path, max_bytes)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise InputError(path, f"cannot be read: {reason}") from error
+        raise InputError(path, f"cannot be read: {reason}", _meant(Path(path), error)) from error
+
+
+def _meant(path: Path, error: Exception) -> str:
+    """Hint at what else may have been meant; empty if nothing suggests itself."""
+    if isinstance(error, IsADirectoryError):
+        return "name the files in it"
+    if not isinstance(error, FileNotFoundError):
+        return ""
+    if not path.parent.is_dir():
+        return f"there is no folder {path.parent}"
+    with suppress(OSError):
+        near = nearest(path.name, (other.name for other in islice(path.parent.iterdir(), _LOOKED_AT)))
+        return f"did you mean {path.with_name(near)}?" if near else ""
+    return ""
 
 
 def _read(stream: BinaryIO, source: str, max_bytes: int) -> bytes:
