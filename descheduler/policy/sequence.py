@@ -7,6 +7,7 @@ something is therefore served after that. What cannot be brought into such an or
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
@@ -14,6 +15,10 @@ from descheduler.policy.problem import Tally
 from descheduler.policy.terms.capacity import MEMORY
 from ullage.model.arrays import IntArray
 from ullage.model.changes import Move
+
+_ORDERS: Final = 100
+_EFFORT: Final = 20_000
+"""Orders that are tried besides the first, and moves in all of them."""
 
 
 def safe_order(
@@ -25,31 +30,48 @@ def safe_order(
     room yet waits for the moves that make it. With `elsewhere`, what can never get to its place in any such order goes to
     another node that takes it by then.
 
+    Where that leaves some out, other orders of turns are tried, since one that comes too early may take the room that would
+    have let two others pass; the one that leaves out fewest counts.
+
     Returns
     -------
     moves
         In order of execution.
     left_out
-        Workloads that would only fit if two or more moves happened at once.
+        Workloads that would only fit if two or more moves happened at once, as far as was found.
     """
-    problem = tally.problem
     tally.restore({})
-    waiting = list(places) if in_turn else _by_urgency(tally, places)
-    moves: list[Move] = []
+    turns = list(places) if in_turn else _by_urgency(tally, places)
+    moves, blocked = _replayed(tally, places, turns)
+    rng = np.random.Generator(np.random.PCG64(tally.problem.seed))
+    for _ in range(min(_ORDERS, _EFFORT // max(1, len(places)))):
+        if not blocked:
+            break
+        others, left = _replayed(tally, places, rng.permutation(turns).tolist())
+        if len(left) < len(blocked):
+            moves, blocked = others, left
+    tally.restore({m.workload: m.target for m in moves})
+    found = _elsewhere(tally, blocked) if elsewhere else []
+    moved = {m.workload for m in found}
+    return (*moves, *found), tuple(w for w in blocked if w not in moved)
+
+
+def _replayed(tally: Tally, places: dict[int, int], turns: Sequence[int]) -> tuple[list[Move], list[int]]:
+    """Moves from the start, in turn as soon as their destinations have room, and who never got there; `tally` ends there."""
+    tally.restore({})
+    home, waiting, moves = tally.problem.home, turns, list[Move]()
     while waiting:
         blocked = []
         for workload in waiting:
             if tally.admits(workload, places[workload]):
-                moves.append(Move(workload, int(problem.home[workload]), places[workload]))
+                moves.append(Move(workload, int(home[workload]), places[workload]))
                 tally.move(workload, places[workload])
             else:
                 blocked.append(workload)
         if len(blocked) == len(waiting):
-            found = _elsewhere(tally, blocked) if elsewhere else []
-            moved = {m.workload for m in found}
-            return (*moves, *found), tuple(w for w in blocked if w not in moved)
+            break
         waiting = blocked
-    return tuple(moves), ()
+    return moves, list(waiting)
 
 
 def _elsewhere(tally: Tally, workloads: Sequence[int]) -> list[Move]:
@@ -80,7 +102,9 @@ def has_order(tally: Tally) -> bool:
     home, away = tally.problem.home, tally.away
     both = {int(home[w]) for w in away} & set(away.values())
     concerned = {w: target for w, target in away.items() if target in both or int(home[w]) in both}
-    return not concerned or not safe_order(tally.replay(), concerned)[1]
+    again = tally.replay()
+    again.restore({})
+    return not concerned or not _replayed(again, concerned, _by_urgency(again, concerned))[1]
 
 
 def _by_urgency(tally: Tally, places: dict[int, int]) -> Sequence[int]:

@@ -32,8 +32,8 @@ def balance(given: Setting, nodes: Sequence[int] = ()) -> Outcome:  # noqa: ARG0
     engine, places = "greedy", dict(tally.away)
     if given.config.planning.engine == "search":
         engine, places = _searched(given, task, places)
-    # Steps are taken steepest first: a plan that ends early has brought most by then.
-    moves, _ = safe_order(Tally(task), places, in_turn=engine == "greedy")
+    # Steps one by one are taken steepest first: a plan that ends early has brought most by then.
+    moves, _ = safe_order(Tally(task), places, in_turn=True)
     return Outcome(
         problem=task,
         moves=moves,
@@ -45,10 +45,9 @@ def balance(given: Setting, nodes: Sequence[int] = ()) -> Outcome:  # noqa: ARG0
 
 
 def _searched(given: Setting, task: Problem, start: dict[int, int]) -> tuple[str, dict[int, int]]:
-    """Engine and places after a search from `start`, which stays if nothing better can be carried out."""
+    """Engine and places after a search from `start`, which stays if nothing better is found."""
     known, worth = given.known(), worth_of(given)
     places = improve(task, evenness(known, worth), start)
-    places = {m.workload: m.target for m in safe_order(Tally(task), places)[0]}
     better = price(task, places, known, worth) < price(task, start, known, worth)
     return ("search", places) if better else ("greedy", start)
 

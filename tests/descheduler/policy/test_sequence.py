@@ -36,6 +36,33 @@ def test_a_move_waits_for_the_one_that_makes_its_room():
     assert left_out == ()
 
 
+def jam() -> Tally:
+    """Of `a` and `c` only one fits on n2 before `b` has left, which needs the room of `c`; `e` and `f` fill a node each."""
+    cluster = Cluster()
+    for n in range(5):
+        cluster.node(f"n{n + 1}", cpu=10)
+    for name, node, cores in (("a", 1, 3), ("b", 2, 4), ("c", 3, 3), ("d", 3, 3), ("e", 4, 6), ("f", 5, 6)):
+        cluster.vm(f"shop/{name}", f"n{node}", use_cpu=cores)
+    state = cluster.build()
+    given = setting(state, Memory(), defaults(), state.observed_at_seconds, must_leave=False)
+    return Tally(problem(given, given.rows(NodeClass.OVER)))
+
+
+def test_another_order_is_found_where_one_that_comes_too_early_is_in_the_way():
+    found, places = jam(), {0: 1, 1: 2, 2: 1}
+    assert safe_order(found, places, in_turn=True) == ((Move(2, 2, 1), Move(1, 1, 2), Move(0, 0, 1)), ())
+    found.restore(places)
+    assert not has_order(found)  # only the first is tried
+
+
+def test_the_order_that_leaves_out_fewest_counts():
+    found = jam()
+    moves, left_out = safe_order(found, {0: 1, 1: 2, 2: 1, 4: 4, 5: 3}, in_turn=True)
+    assert moves == (Move(2, 2, 1), Move(1, 1, 2), Move(0, 0, 1))
+    assert set(left_out) == {4, 5}
+    assert found.away == {2: 1, 1: 2, 0: 1}
+
+
 def test_what_relieves_most_comes_first_or_what_is_given_first():
     cluster = Cluster().node("n1", cpu=10).node("n2", cpu=10)
     for name, cores in (("a", 1), ("b", 2), ("c", 3)):

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from descheduler.policy.engines import Solution
 from descheduler.policy.engines.greedy import solve as solve_greedily
-from descheduler.policy.engines.search.improve import gently, improve
+from descheduler.policy.engines.search.improve import improve
 from descheduler.policy.engines.search.product import relief
 from descheduler.policy.problem import Problem, Tally
-from descheduler.policy.sequence import safe_order
 
 
 def solve(problem: Problem, *, time_limit_seconds: float = 0.0) -> Solution:  # noqa: ARG001 - it has a pace of its own
@@ -25,10 +24,10 @@ def solve(problem: Problem, *, time_limit_seconds: float = 0.0) -> Solution:  # 
     start = solve_greedily(problem)
     if start.optimal or not len(problem.sources):
         return start
-    places = improve(problem, relief, start.tally.away, gently)
+    places = improve(problem, relief, start.tally.away)
     found = Tally(problem)
     found.restore(places)
-    if _value(found) >= _value(start.tally) or safe_order(Tally(problem), places)[1]:
+    if _value(found) >= _value(start.tally):
         return start
     return Solution(found, "search", optimal=_value(found) <= (0.0, problem.bound + problem.tolerance))
 

@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache, partial
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 
 from descheduler.policy.engines.search.columns import Columns
+from descheduler.policy.engines.search.position import position
 from descheduler.policy.engines.search.product import Aim, columns_of
-from descheduler.policy.engines.search.run import Scaling, Style, kernel_name, search
-from descheduler.policy.engines.search.schedule import Scale, mean_fee, scale
-from descheduler.policy.pace import Progress
-from descheduler.policy.problem import Problem
+from descheduler.policy.engines.search.run import Style, kernel_name, search
+from descheduler.policy.engines.search.schedule import Scale, mean_fee
+from descheduler.policy.pace import Budget, Part, Progress
+from descheduler.policy.problem import Problem, Tally
+from descheduler.policy.sequence import safe_order
 from ullage.model.arrays import Int32Array
 
 STEPS_PER_SECOND: Final = MappingProxyType({"numpy": 500, "numba": 4_000_000})
 """What counts as a second without a clock."""
+_HOT: Final = 0.1
+_COLD: Final = 0.03
+_ICY: Final = 0.01
+"""Temperatures over the mean price of a move, chosen on `benchmarks.search_balance`."""
+_ROUNDS: Final = (0.4, 0.6, 0.8, 1.0)
+"""Progress at which what was found is brought into an order."""
 
 
-def improve(problem: Problem, aim: Aim, places: dict[int, int], scaling: Scaling = scale) -> dict[int, int]:
-    """Places, by workload that is away, that cost no more than `places` by what `aim` charges.
+def improve(problem: Problem, aim: Aim, places: dict[int, int]) -> dict[int, int]:
+    """Places, by workload that is away, that cost no more than `places` by what `aim` charges, and have a safe order.
+
+    Who is left out of the order, for want of room at the right time, stays at home; the search goes on from the best that has
+    one, so that others take its place.
 
     Parameters
     ----------
@@ -31,19 +44,29 @@ def improve(problem: Problem, aim: Aim, places: dict[int, int], scaling: Scaling
         Costs.
     places
         Where to start; ``{}`` is home.
-    scaling
-        Temperatures.
     """
-    columns = columns_of(problem, aim)
-    kernel = kernel_name(problem.search_kernel)
-    best = search(
-        columns,
-        _place(problem, places),
-        lambda: problem.pace.budget(problem.search_seconds, STEPS_PER_SECOND[kernel]),
-        Style(kernel, problem.seed, scaling),
-        _teller(problem),
-    )
-    return {w: int(best.place[w]) for w in np.flatnonzero(best.place != columns.home).tolist()}
+    columns, kernel = columns_of(problem, aim), kernel_name(problem.search_kernel)
+    budget = cache(lambda: problem.pace.budget(problem.search_seconds, STEPS_PER_SECOND[kernel]))
+
+    def cost(places: dict[int, int]) -> float:
+        return position(columns, _place(problem, places)).cost()
+
+    for i, (begin, end) in enumerate(pairwise((0.0, *_ROUNDS))):
+        style, part = Style(kernel, problem.seed + i, gently), partial(_part, budget, begin, end)
+        best = search(columns, _place(problem, places), part, style, _teller(problem))
+        places = min(places, _ordered(problem, best.place), key=cost)
+    return places
+
+
+def _part(whole: Callable[[], Budget], begin: float, end: float) -> Budget:
+    return Part(whole(), begin, end)
+
+
+def _ordered(problem: Problem, place: Int32Array) -> dict[int, int]:
+    """Places that have a safe order, in it."""
+    away = np.flatnonzero(place != problem.home)
+    moves, _ = safe_order(Tally(problem), dict(zip(away.tolist(), place[away].tolist(), strict=True)))
+    return {m.workload: m.target for m in moves}
 
 
 def _place(problem: Problem, places: dict[int, int]) -> Int32Array:
@@ -66,6 +89,6 @@ def _teller(problem: Problem) -> Callable[[Int32Array, float], None] | None:
 
 
 def gently(columns: Columns, tries: float) -> Scale:  # noqa: ARG001 - scalings share one interface
-    """Temperatures for a plan that is nearly as short as can be: no more heat than lets a few more moves be tried."""
+    """Temperatures for what begins at a good plan: no more heat than lets some moves be tried that do not pay at once."""
     fee = mean_fee(columns)
-    return Scale(fee, hot=0.8 * fee, cold=0.2 * fee, icy=0.02 * fee, rent=0.0)
+    return Scale(fee, hot=_HOT * fee, cold=_COLD * fee, icy=_ICY * fee, rent=0.0)

@@ -30,8 +30,9 @@ _RELIEF: Final = 1e4
 def columns_of(problem: Problem, aim: Aim) -> Columns:
     """The problem as a search sees it.
 
-    All room is held at home until all has moved: whatever a search finds can be carried out in any order. Who stands on a node
-    that is neither open nor a source stays: its use is not known, and no plan may rest on it.
+    Room that is left is free for others: moves stand in an order (`sequence.safe_order`), and one that needs it comes later.
+    To hold it until all has moved would bar what greedy steps do. Who stands on a node that is neither open nor a source stays:
+    its use is not known, and no plan may rest on it.
     """
     quantities = [_quantity(d) for d in problem.dimensions]
     groups = np.full(len(problem.home), -1, dtype=np.int64)
@@ -40,7 +41,7 @@ def columns_of(problem: Problem, aim: Aim) -> Columns:
     judged[problem.sources] = True
     movable = problem.movable & standing.covered & judged[problem.home]
     draft = Draft(problem.home, len(problem.open_nodes), groups, 0, movable=movable)
-    room = [Capacity(q, d.target, held=True) for q, d in zip(quantities, problem.dimensions, strict=True)]
+    room = [Capacity(q, d.target, held=False) for q, d in zip(quantities, problem.dimensions, strict=True)]
     rules: list[SearchTerm] = [
         Openness(standing.place_class, standing.open_to & problem.open_nodes),
         Crews(standing.budget, len(standing.allowed), standing.allowed),

@@ -78,7 +78,8 @@ def test_the_columns_say_what_the_tally_says(state, config):
         count = len(task.dimensions)
         load = at.sums.over[:, :count] + columns.lanes.threshold[:, :count]
         assert (np.abs(load - tally.capacity.load) <= slight + 1e-9 * np.abs(load)).all()
-        assert (at.sums.slack[:, :count] <= tally.capacity.room.T + 1e-3).all()
+        slack = at.sums.slack[:, :count]
+        assert np.isclose(slack, tally.capacity.room.T, rtol=1e-9, atol=slight + 1e-3).all()
         assert at.cost() == pytest.approx(price(task, away, given_setting.known(), 0.01), rel=1e-9, abs=1e-12)
 
 
@@ -99,7 +100,7 @@ def test_a_search_balances_at_least_as_well_as_steps_do(kernel):
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_a_search_finds_the_exchange_that_steps_do_not(kernel):
-    """Nodes with 5 + 4 and 3 + 2 cores in use: no single move helps, and exchanging 4 for 2 makes them equal."""
+    """Nodes with 5 + 4 and 3 + 2 cores in use: no single move helps, and exchanging two makes them equal."""
     cluster = Cluster()
     for node, cores in (("a", (5, 4)), ("b", (3, 2))):
         cluster.node(node, cpu=20, memory="64Gi")
@@ -109,7 +110,7 @@ def test_a_search_finds_the_exchange_that_steps_do_not(kernel):
     options = {"goal": "balance", "search_kernel": kernel, "search_time_limit_seconds": 0.5}
     assert moves(plan(state, engine="greedy", **options)) == []
     made = plan(state, engine="search", **options)
-    assert sorted(moves(made)) == [("w2", "b", "a"), ("w4", "a", "b")]
+    assert sorted(moves(made)) in ([("w2", "b", "a"), ("w4", "a", "b")], [("w3", "b", "a"), ("w5", "a", "b")])
     assert made.status.engine == "search"
     assert Checker(state, made, configuration(**options)).problems() == []
 
