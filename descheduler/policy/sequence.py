@@ -6,7 +6,7 @@ something is therefore served after that. What cannot be brought into such an or
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -18,7 +18,7 @@ from ullage.model.changes import Move
 
 _ORDERS: Final = 100
 _EFFORT: Final = 20_000
-"""Orders that are tried besides the first, and moves in all of them."""
+"""Orders that are tried at random, and moves in all of them."""
 
 
 def safe_order(
@@ -41,19 +41,26 @@ def safe_order(
         Workloads that would only fit if two or more moves happened at once, as far as was found.
     """
     tally.restore({})
-    turns = list(places) if in_turn else _by_urgency(tally, places)
-    moves, blocked = _replayed(tally, places, turns)
-    rng = np.random.Generator(np.random.PCG64(tally.problem.seed))
-    for _ in range(min(_ORDERS, _EFFORT // max(1, len(places)))):
-        if not blocked:
-            break
-        others, left = _replayed(tally, places, rng.permutation(turns).tolist())
-        if len(left) < len(blocked):
-            moves, blocked = others, left
+    tries = (_replayed(tally, places, turns) for turns in _turns(tally, places, in_turn=in_turn))
+    moves, blocked = next(tries)
+    while blocked and (other := next(tries, None)) is not None:
+        if len(other[1]) < len(blocked):
+            moves, blocked = other
     tally.restore({m.workload: m.target for m in moves})
     found = _elsewhere(tally, blocked) if elsewhere else []
     moved = {m.workload for m in found}
     return (*moves, *found), tuple(w for w in blocked if w not in moved)
+
+
+def _turns(tally: Tally, places: dict[int, int], *, in_turn: bool) -> Iterator[Sequence[int]]:
+    """Orders of turns, the likeliest first; `places` may come from where they were brought about one by one."""
+    given = list(places)
+    if not in_turn:
+        yield _by_urgency(tally, places)
+    yield given
+    rng = np.random.Generator(np.random.PCG64(tally.problem.seed))
+    for _ in range(min(_ORDERS, _EFFORT // max(1, len(given)))):
+        yield rng.permutation(given).tolist()
 
 
 def _replayed(tally: Tally, places: dict[int, int], turns: Sequence[int]) -> tuple[list[Move], list[int]]:

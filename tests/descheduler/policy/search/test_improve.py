@@ -10,6 +10,7 @@ from descheduler.policy.goals.balance import descend, price, worth_of
 from descheduler.policy.memory import Memory
 from descheduler.policy.plan import NodeClass
 from descheduler.policy.problem import Tally
+from descheduler.policy.sequence import safe_order
 from descheduler.policy.setting import problem, setting
 from simulator.generator import generate
 from simulator.spec import ClusterSpec
@@ -44,6 +45,7 @@ def test_places_are_better_and_can_be_brought_about_one_by_one_as_they_stand(see
         assert tally.admits(workload, node)
         tally.move(workload, node)
     assert full.price(found) < 0.9 * full.price(full.start)
+    assert safe_order(Tally(full.task), found)[1] == ()
 
 
 def test_others_take_the_place_of_who_has_no_order(monkeypatch):
