@@ -14,9 +14,9 @@ class Progress:
     Attributes
     ----------
     cost
-        By the search's own measure: what it started from is 1.
+        By the search's own measure, in its units.
     moves, moved_bytes
-        Size of the plan before needless moves are taken back.
+        Size of the plan before needless moves are taken back and moves without a safe order are left out.
     """
 
     cost: float
