@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
+import numpy as np
 import pytest
 
 from descheduler.policy.engines.search.improve import improve
@@ -48,12 +49,16 @@ def test_places_are_better_and_can_be_brought_about_one_by_one_as_they_stand(see
     assert safe_order(Tally(full.task), found)[1] == ()
 
 
-def test_others_take_the_place_of_who_has_no_order(monkeypatch):
-    """The first search is the same whatever comes after it, since time is counted in steps."""
-    full = Full(5)
-    both = full.searched()
-    monkeypatch.setattr(import_module(improve.__module__), "_ROUNDS", (0.4,))
-    assert full.price(both) < 0.9 * full.price(full.searched())
+@pytest.mark.parametrize(("seed", "gained"), [(8, 0.05), (13, 0.0)])
+def test_others_take_the_place_of_who_has_no_order(monkeypatch, seed, gained):
+    """Rounds are the same whatever comes after them, since time is counted in steps; a worse one counts for nothing."""
+    full, module = Full(seed), import_module(improve.__module__)
+    ends, prices = np.linspace(0.2, 1.0, 9).tolist(), list[float]()
+    for count in (1, 3, 9):
+        monkeypatch.setattr(module, "_ROUNDS", tuple(ends[:count]))
+        prices.append(full.price(full.searched()))
+    assert prices == sorted(prices, reverse=True)
+    assert prices[-1] <= (1 - gained) * prices[0]
 
 
 def test_without_time_needless_moves_are_taken_back_at_least():
