@@ -32,7 +32,7 @@ def balance(given: Setting, nodes: Sequence[int] = ()) -> Outcome:  # noqa: ARG0
     engine, places = "greedy", dict(tally.away)
     if given.config.planning.engine == "search":
         engine, places = _searched(given, task, places)
-    # Steps one by one are taken steepest first: a plan that ends early has brought most by then.
+    # Greedy steps stand steepest first, so that a plan that ends early has brought most by then; searched ones in a safe order.
     moves, _ = safe_order(Tally(task), places, in_turn=True)
     return Outcome(
         problem=task,

@@ -31,7 +31,7 @@ _ROUNDS: Final = (0.4, 0.6, 0.8, 1.0)
 
 
 def improve(problem: Problem, aim: Aim, places: dict[int, int]) -> dict[int, int]:
-    """Places, by workload that is away, that cost no more than `places` by what `aim` charges, and have a safe order.
+    """Places, by workload that is away, that cost no more than `places` by what `aim` charges, and stand in a safe order.
 
     Who is left out of the order, for want of room at the right time, stays at home; the search goes on from the best that has
     one, so that others take its place.
@@ -48,8 +48,8 @@ def improve(problem: Problem, aim: Aim, places: dict[int, int]) -> dict[int, int
     columns, kernel = columns_of(problem, aim), kernel_name(problem.search_kernel)
     budget = cache(lambda: problem.pace.budget(problem.search_seconds, STEPS_PER_SECOND[kernel]))
 
-    def cost(places: dict[int, int]) -> float:
-        return position(columns, _place(problem, places)).cost()
+    def cost(of: dict[int, int]) -> float:
+        return position(columns, _place(problem, of)).cost()
 
     for i, (begin, end) in enumerate(pairwise((0.0, *_ROUNDS))):
         style, part = Style(kernel, problem.seed + i, gently), partial(_part, budget, begin, end)
