@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 
 import numpy as np
@@ -9,6 +10,7 @@ from descheduler.policy.engines.search.improve import improve
 from descheduler.policy.engines.search.product import evenness
 from descheduler.policy.goals.balance import descend, price, worth_of
 from descheduler.policy.memory import Memory
+from descheduler.policy.pace import Pace
 from descheduler.policy.plan import NodeClass
 from descheduler.policy.problem import Tally
 from descheduler.policy.sequence import safe_order
@@ -59,6 +61,19 @@ def test_others_take_the_place_of_who_has_no_order(monkeypatch, seed, gained):
         prices.append(full.price(full.searched()))
     assert prices == sorted(prices, reverse=True)
     assert prices[-1] <= (1 - gained) * prices[0]
+
+
+def test_a_round_goes_on_from_what_was_found_before_it(monkeypatch):
+    full, module, told = Full(16), import_module(improve.__module__), list[float]()
+    full.task = replace(full.task, pace=Pace(tell=lambda progress: told.append(progress.cost)))
+    monkeypatch.setattr(module, "_ROUNDS", (0.5,))
+    before = full.price(full.searched())
+    count = len(told)
+    monkeypatch.setattr(module, "_ROUNDS", (0.5, 1.0))
+    full.searched()
+    later = told[2 * count :]
+    assert later
+    assert max(later) < before
 
 
 def test_without_time_needless_moves_are_taken_back_at_least():
